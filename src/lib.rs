@@ -1,1 +1,4 @@
-
+#![forbid(unsafe_code)]
+pub mod measure;
+pub mod outcome;
+pub mod units;

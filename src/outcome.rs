@@ -1,0 +1,139 @@
+//! What can happen to an operation, and why: the vocabulary that every room shares.
+//!
+//! Nothing here knows a driver. `target` classifies server errors into [`Cause`] by code, the
+//! engine turns attempts into one [`Outcome`] per operation, `measure` counts them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Why an attempt failed, classified by SQLSTATE (PostgreSQL's Appendix A), never by text.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// 40P01: the server broke a deadlock by refusing this transaction.
+    Deadlock,
+    /// 40001: the transaction can't be serialized with others.
+    Serialization,
+    /// 55P03: a lock wasn't granted in time (`lock_timeout`, `NOWAIT`).
+    LockTimeout,
+    /// The database is busy (SQLite's `SQLITE_BUSY`).
+    Busy,
+    /// 23505.
+    Unique,
+    /// 23503.
+    ForeignKey,
+    /// 23514.
+    Check,
+    /// The connection was refused or lost.
+    Connection,
+    /// 57014: `statement_timeout`.
+    Timeout,
+    /// An expression of the scenario could not be evaluated or bound with the values at hand.
+    Value,
+    /// Any other code, as the server spells it.
+    Other(String),
+}
+
+impl Cause {
+    /// True for the causes that come from transactions meeting each other.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Deadlock | Self::Serialization | Self::LockTimeout | Self::Busy)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Deadlock => "deadlock",
+            Self::Serialization => "serialization",
+            Self::LockTimeout => "lock_timeout",
+            Self::Busy => "busy",
+            Self::Unique => "unique",
+            Self::ForeignKey => "foreign_key",
+            Self::Check => "check",
+            Self::Connection => "connection",
+            Self::Timeout => "timeout",
+            Self::Value => "value",
+            Self::Other(code) => return write!(f, "other({code})"),
+        })
+    }
+}
+
+/// How one operation ended. Every operation that starts ends in exactly one of these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Ok at the first attempt.
+    Ok,
+    /// Ok after this many retries (at least 1).
+    Recovered(u32),
+    /// Every allowed attempt failed with a cause that is retried; this is the last one's.
+    Exhausted(Cause),
+    /// Failed with a cause that isn't retried.
+    Failed(Cause),
+    /// An `assert` or `check` of the scenario didn't hold.
+    Assertion,
+    /// A time limit of the scenario ran out.
+    Timeout,
+    /// The answer to a commit never came: it may have happened or not.
+    Unknown,
+    /// Not carried out, because the run was ending.
+    Skipped,
+}
+
+impl Outcome {
+    /// True when the effects of the operation were acknowledged.
+    pub fn is_committed(&self) -> bool {
+        matches!(self, Self::Ok | Self::Recovered(_))
+    }
+}
+
+/// The isolation level of a transaction, in the SQL standard's terms.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Isolation {
+    ReadUncommitted,
+    ReadCommitted,
+    RepeatableRead,
+    Serializable,
+}
+
+impl Isolation {
+    /// As SQL spells it: `READ COMMITTED`.
+    pub fn sql(self) -> &'static str {
+        match self {
+            Self::ReadUncommitted => "READ UNCOMMITTED",
+            Self::ReadCommitted => "READ COMMITTED",
+            Self::RepeatableRead => "REPEATABLE READ",
+            Self::Serializable => "SERIALIZABLE",
+        }
+    }
+
+    /// As a scenario spells it: `read_committed`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ReadUncommitted => "read_uncommitted",
+            Self::ReadCommitted => "read_committed",
+            Self::RepeatableRead => "repeatable_read",
+            Self::Serializable => "serializable",
+        }
+    }
+
+    /// Reads what a server answers to `SHOW transaction_isolation`, in any case and with `-`, `_`
+    /// or a space between the words.
+    pub fn from_server(text: &str) -> Option<Self> {
+        let text: String =
+            text.chars().map(|c| if c == '-' || c == '_' { ' ' } else { c.to_ascii_uppercase() }).collect();
+        [Self::ReadUncommitted, Self::ReadCommitted, Self::RepeatableRead, Self::Serializable]
+            .into_iter()
+            .find(|level| level.sql() == text)
+    }
+}
+
+impl fmt::Display for Isolation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,376 @@
+//! What the user wrote: the scenario file as types, before any name is resolved.
+//!
+//! The doc comments are the language reference: `deadheat schema` turns them into the JSON
+//! Schema that editors complete from. Absent on purpose: meaning. `plan` gives it.
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{
+    node::Node,
+    spanned::{OneOrMany, Spanned},
+};
+use crate::{outcome::Isolation, units};
+
+/// Names in the order in which the file declares them, each with the place where it stands.
+pub type Named<T> = IndexMap<Spanned<String>, T>;
+
+/// A text with `{{ expressions }}` in it, or any literal.
+pub type Literal = Node;
+
+/// A deadheat scenario.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioFile {
+    /// The version of the language: 1.
+    pub version: Spanned<u32>,
+    /// A short name, shown in every report.
+    pub name: Spanned<String>,
+    /// One or two sentences for people.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Words to choose scenarios by: `deadheat run --tags stress`.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Values by name, for every expression; `--var NAME=VALUE` replaces one.
+    #[serde(default)]
+    pub vars: Named<Literal>,
+    /// Like `vars`, under `secrets.NAME`, and masked in every output.
+    #[serde(default)]
+    pub secrets: Named<Spanned<String>>,
+    /// The systems that the scenario talks to.
+    pub targets: Named<Target>,
+    /// Rows that are made before the run, in this order, and removed after it in reverse order.
+    #[serde(default)]
+    pub fixtures: Named<Fixture>,
+    /// What is tried again, how often and after what delay, unless an operation says otherwise.
+    #[serde(default)]
+    pub retry: Option<Retry>,
+    /// What the workers do, chosen by weight.
+    pub operations: Named<Operation>,
+    /// How many workers, for how long.
+    pub load: Load,
+    /// What must hold in the database.
+    #[serde(default)]
+    pub invariants: Named<Invariant>,
+    /// Conditions on what was measured: `success_rate: "> 80%"`.
+    #[serde(default)]
+    pub thresholds: Named<OneOrMany<Spanned<String>>>,
+    /// For a metric its bands from best to worst; the overall grade is the worst one.
+    #[serde(default)]
+    pub grades: Named<Vec<Band>>,
+}
+
+/// A database that operations run against.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// `embedded` for a throw-away server, or a URL: `postgres://user@host/name`.
+    pub database: Spanned<String>,
+    /// Folder with a sub-folder per kind of database (`postgres/`) of `*.sql` files, run in the
+    /// order of their names in a schema of the run's own. Relative to the scenario file.
+    #[serde(default)]
+    pub migrations: Option<Spanned<String>>,
+    /// Level of every transaction that doesn't name its own; read back inside each.
+    #[serde(default)]
+    pub isolation: Option<Isolation>,
+    /// Tables in the order in which a transaction may lock them.
+    #[serde(default)]
+    pub lock_order: Vec<Spanned<String>>,
+    /// Longest time that the server spends on a statement.
+    #[serde(default)]
+    pub statement_timeout: Option<units::Span>,
+    /// Longest time that a statement waits for a lock.
+    #[serde(default)]
+    pub lock_timeout: Option<units::Span>,
+    /// Settings of the embedded server, like `deadlock_timeout: 100ms`.
+    #[serde(default)]
+    pub settings: Named<Spanned<String>>,
+}
+
+/// Rows made before the run.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fixture {
+    /// The table that the rows go into.
+    pub table: Spanned<String>,
+    /// How many: a number or an expression over `vars` and `concurrency`.
+    #[serde(default)]
+    pub rows: Option<Literal>,
+    /// An earlier fixture: `rows` rows are made for each row of it, which is `parent`.
+    #[serde(default)]
+    pub per: Option<Spanned<String>>,
+    /// Column values. `n` counts the rows from 1.
+    #[serde(default)]
+    pub values: Named<Literal>,
+}
+
+/// What is tried again after a failure, and when.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    /// Causes: `deadlock`, `serialization`, `lock_timeout`, `busy`, `unique`, `connection`, or a
+    /// five-character SQLSTATE.
+    #[serde(default)]
+    pub on: Vec<Spanned<String>>,
+    /// Retries after the first attempt: 3 means at most 4 attempts.
+    #[serde(default)]
+    pub max_retries: Option<Spanned<u32>>,
+    /// How the delay grows.
+    #[serde(default)]
+    pub backoff: Option<Backoff>,
+    /// Delay before the first retry.
+    #[serde(default)]
+    pub delay: Option<units::Span>,
+    /// Factor between one delay and the next, for `exponential`; 2 when not given.
+    #[serde(default)]
+    pub multiplier: Option<Spanned<f64>>,
+    /// No delay is longer than this.
+    #[serde(default)]
+    pub max_delay: Option<units::Span>,
+    /// `none`, `full` (anything from nothing to the delay) or a share like `20%` either way.
+    #[serde(default)]
+    pub jitter: Option<Spanned<String>>,
+}
+
+/// How the delay between attempts grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Backoff {
+    /// No delay.
+    None,
+    /// The same delay each time.
+    Fixed,
+    /// `delay`, then times `multiplier` each time.
+    Exponential,
+}
+
+/// One kind of work.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Operation {
+    /// One sentence for people.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Share of the work, relative to the other operations; 0 disables; 1 when not given.
+    #[serde(default)]
+    pub weight: Option<Spanned<f64>>,
+    /// Values drawn once per operation, in this order, and kept over retries.
+    #[serde(default, rename = "let")]
+    pub bindings: Named<Literal>,
+    /// Replaces the scenario's `retry` for this operation, key by key.
+    #[serde(default)]
+    pub retry: Option<Retry>,
+    /// What it does.
+    pub steps: Vec<Spanned<Step>>,
+}
+
+/// One step. Exactly one of the keys that name a kind must be there: `sql`, `transaction`,
+/// `sleep`, `think_time`, `let`, `if`, `repeat`, `check`, `barrier`, `rollback`.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// Shown in reports; `sql 1`, `sql 2`, … when not given.
+    #[serde(default)]
+    pub name: Option<Spanned<String>>,
+    /// A statement. `{{ expression }}` is a bound parameter, `@{name}` a checked identifier.
+    #[serde(default)]
+    pub sql: Option<Spanned<String>>,
+    /// With `sql`: a name for the first row, or `{name: first | all | value}`.
+    #[serde(default)]
+    pub capture: Option<Spanned<Capture>>,
+    /// With `sql`: expressions that must be true, over `rows_affected`, `row_count`, `row` and
+    /// every name in scope.
+    #[serde(default)]
+    pub assert: Option<OneOrMany<Spanned<String>>>,
+    /// Steps in one database transaction, retried as a whole.
+    #[serde(default)]
+    pub transaction: Option<Box<Transaction>>,
+    /// Waits this long, inside the operation's latency.
+    #[serde(default)]
+    pub sleep: Option<units::Span>,
+    /// Waits this long, as a person would; not part of the latency.
+    #[serde(default)]
+    pub think_time: Option<units::Span>,
+    /// More values by name.
+    #[serde(default, rename = "let")]
+    pub bindings: Option<Named<Literal>>,
+    /// An expression; `then` runs when it is true, `else` when it isn't.
+    #[serde(default, rename = "if")]
+    pub condition: Option<Spanned<String>>,
+    /// With `if`.
+    #[serde(default)]
+    pub then: Option<Vec<Spanned<Step>>>,
+    /// With `if`.
+    #[serde(default, rename = "else")]
+    pub otherwise: Option<Vec<Spanned<Step>>>,
+    /// How often `steps` run (a number or an expression; `i` counts from 0), or
+    /// `{for: NAME, in: "{{ list }}"}`.
+    #[serde(default)]
+    pub repeat: Option<Spanned<Repeat>>,
+    /// With `repeat`.
+    #[serde(default)]
+    pub steps: Option<Vec<Spanned<Step>>>,
+    /// An expression that must be true.
+    #[serde(default)]
+    pub check: Option<Spanned<String>>,
+    /// Waits until enough workers stand at the same barrier.
+    #[serde(default)]
+    pub barrier: Option<Spanned<Barrier>>,
+    /// `true`: ends the transaction around it with a rollback, on purpose.
+    #[serde(default)]
+    pub rollback: Option<Spanned<bool>>,
+}
+
+/// Steps in one transaction.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Transaction {
+    /// Level of this transaction; the target's when not given.
+    #[serde(default)]
+    pub isolation: Option<Isolation>,
+    /// Replaces the operation's `retry` for this transaction, key by key.
+    #[serde(default)]
+    pub retry: Option<Retry>,
+    /// What it does.
+    pub steps: Vec<Spanned<Step>>,
+}
+
+/// What is kept of a result, by name.
+#[derive(Debug, Clone)]
+pub enum Capture {
+    /// The first row under this name.
+    First(String),
+    /// For each name what it holds.
+    Each(Named<CaptureKind>),
+}
+
+/// What a captured name holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CaptureKind {
+    /// The first row; null when there is none.
+    First,
+    /// The list of all rows.
+    All,
+    /// The first column of the first row.
+    Value,
+}
+
+/// How often steps run.
+#[derive(Debug, Clone)]
+pub enum Repeat {
+    /// A number or an expression.
+    Times(Literal),
+    /// Once for each element of a list.
+    Each {
+        /// The name that the element goes by.
+        variable: Spanned<String>,
+        /// The list.
+        list: Literal,
+    },
+}
+
+/// A meeting point of workers; it opens again and again.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Barrier {
+    /// Barriers of one name are one barrier.
+    pub name: Spanned<String>,
+    /// How many workers open it; all of them when not given.
+    #[serde(default)]
+    pub parties: Option<Literal>,
+    /// Longest wait; then the operation's outcome is `timeout`. 30s when not given.
+    #[serde(default)]
+    pub timeout: Option<units::Span>,
+}
+
+/// How much work, and by how many.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Load {
+    /// Workers, each with a connection of its own: a number or an expression over `vars`.
+    pub concurrency: Literal,
+    /// Operations in all, shared evenly among the workers.
+    #[serde(default)]
+    pub iterations: Option<Literal>,
+    /// How long operations are started.
+    #[serde(default)]
+    pub duration: Option<units::Span>,
+    /// Time at the start that isn't measured.
+    #[serde(default)]
+    pub warmup: Option<units::Span>,
+    /// `together`: all workers leave one barrier when each has its connection.
+    #[serde(default)]
+    pub release: Option<Release>,
+}
+
+/// How workers start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Release {
+    /// All at once.
+    Together,
+    /// Each as soon as it is connected.
+    Immediately,
+}
+
+/// SQL that must hold.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Invariant {
+    /// One sentence for people.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// The target to ask; the only database when not given.
+    #[serde(default)]
+    pub target: Option<Spanned<String>>,
+    /// The query.
+    pub sql: Spanned<String>,
+    /// `no_rows`, or an expression over the first row's columns, `before` (that row before the
+    /// run) and `operations.NAME.committed`. `no_rows` when not given.
+    #[serde(default)]
+    pub expect: Option<Spanned<String>>,
+    /// `before`, `after`, `eventually`, `"every 500ms"`, or several; `after` when not given.
+    #[serde(default)]
+    pub when: Option<OneOrMany<Spanned<String>>>,
+    /// How long `eventually` may take; 5s when not given.
+    #[serde(default)]
+    pub timeout: Option<units::Span>,
+    /// What a broken invariant says: a text with expressions over the same names.
+    #[serde(default)]
+    pub message: Option<Spanned<String>>,
+}
+
+/// One band of a grade.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Band {
+    /// `"> 90%"`: with `grade`.
+    #[serde(default)]
+    pub when: Option<Spanned<String>>,
+    /// The grade that the band gives.
+    #[serde(default)]
+    pub grade: Option<Spanned<String>>,
+    /// The grade when no band before it matched.
+    #[serde(default)]
+    pub otherwise: Option<Spanned<String>>,
+    /// What to do about it.
+    #[serde(default)]
+    pub advice: Option<OneOrMany<Advice>>,
+}
+
+/// A piece of advice.
+#[derive(Debug, Clone)]
+pub enum Advice {
+    /// Always given with its band.
+    Text(Spanned<String>),
+    /// Given only when what was measured meets a condition.
+    When {
+        /// Like `lock_order_violations > 0`.
+        condition: Spanned<String>,
+        /// What to do.
+        text: Spanned<String>,
+    },
+}
