@@ -36,6 +36,23 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// Classifies an SQLSTATE (PostgreSQL's Appendix A).
+    pub fn from_sqlstate(code: &str) -> Self {
+        match code {
+            "40P01" => Self::Deadlock,
+            "40001" => Self::Serialization,
+            "55P03" => Self::LockTimeout,
+            "57014" => Self::Timeout,
+            "23505" => Self::Unique,
+            "23503" => Self::ForeignKey,
+            "23514" => Self::Check,
+            // Shutdown and crash of the server, too many clients, and class 08.
+            "57P01" | "57P02" | "57P03" | "53300" => Self::Connection,
+            other if other.starts_with("08") => Self::Connection,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+
     /// True for the causes that come from transactions meeting each other.
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Deadlock | Self::Serialization | Self::LockTimeout | Self::Busy)

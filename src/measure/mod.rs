@@ -1,7 +1,13 @@
 //! What happened, as plain data: recorders while the run goes on, [`RunResults`] after it.
 
 mod distribution;
+mod live;
+mod recorder;
 mod results;
+mod waits;
 
 pub use distribution::{Distribution, Recording};
+pub use live::{LiveBoard, LiveCounters, LiveTotals};
+pub use recorder::{Ended, FailureKey, OperationRecord, Recorder, RetryRecord, SecondRecord};
 pub use results::*;
+pub use waits::{WaitRecorder, WaitSeen};

@@ -1,0 +1,192 @@
+//! The load: shards of workers on a thread each, started together, watched from beside.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{mpsc, watch};
+
+use super::{
+    barrier::BarrierGate,
+    check::InvariantState,
+    shard,
+    watch::{self as watcher, Watch},
+};
+use crate::{
+    expression::{Rows, Value},
+    measure::{LiveBoard, Recorder, WaitRecorder},
+    plan::{Plan, StatementIndex},
+    target::{ConnectError, Endpoint, Prepared, Session, SessionSettings},
+};
+
+/// Tells everybody that no new operation is to be started.
+#[derive(Debug, Clone)]
+pub struct StopSignal {
+    flag: Arc<AtomicBool>,
+    sender: watch::Sender<bool>,
+}
+
+impl Default for StopSignal {
+    fn default() -> Self {
+        Self { flag: Arc::default(), sender: watch::Sender::new(false) }
+    }
+}
+
+impl StopSignal {
+    /// Ends the run as soon as the operations under way have ended.
+    pub fn stop(&self) {
+        self.flag.store(true, Ordering::Release);
+        self.sender.send_replace(true);
+    }
+
+    /// True once it was given.
+    pub fn is_stopped(&self) -> bool {
+        self.flag.load(Ordering::Acquire)
+    }
+
+    /// Returns when it is given.
+    pub async fn stopped(&self) {
+        // The sender lives as long as `self`, so that waiting can't fail.
+        let _ = self.sender.subscribe().wait_for(|stopped| *stopped).await;
+    }
+}
+
+/// Learns the rows that an `INSERT` of an operation returned, before it is committed.
+pub type InsertObserver = Arc<dyn Fn(StatementIndex, &Rows) -> std::io::Result<()> + Send + Sync>;
+
+/// What a load needs beside its plan.
+pub struct LoadSettings {
+    pub plan: Arc<Plan>,
+    /// The plan's statements, prepared on the target.
+    pub prepared: Vec<Prepared>,
+    /// For each statement whether the observer wants its rows.
+    pub observed: Vec<bool>,
+    pub observer: Option<InsertObserver>,
+    /// Values of the plan's global names; worker and iteration are set by the workers.
+    pub globals: Vec<Value>,
+    pub endpoint: Endpoint,
+    /// `application_name` is the prefix that the workers add their numbers to.
+    pub session: SessionSettings,
+    pub seed: u64,
+    pub board: Arc<LiveBoard>,
+    pub stop: StopSignal,
+}
+
+/// What came out of it.
+pub struct LoadOutcome {
+    pub recorder: Recorder,
+    pub waits: WaitRecorder,
+    /// From the release of the workers to the end of the last one, without the warm-up.
+    pub duration: Duration,
+    /// Problems of watching, which don't end the run.
+    pub watch_problem: Option<String>,
+}
+
+/// Why there was no load.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error("worker {worker} can't connect: {error}")]
+    Connect { worker: u32, error: ConnectError },
+    #[error("can't start a thread: {0}")]
+    Thread(std::io::Error),
+    #[error("a worker thread panicked: {0}")]
+    Panicked(String),
+}
+
+/// What all workers share.
+pub(super) struct Shared {
+    pub settings: LoadSettings,
+    pub barriers: Vec<BarrierGate>,
+    /// Operations by weight: the running sum of the weights up to each.
+    pub cumulative: Vec<f64>,
+    /// Becomes the moment of the release.
+    pub release: watch::Sender<Option<Instant>>,
+}
+
+/// Runs the load of a plan to its end, or until the stop signal.
+///
+/// # Errors
+/// When workers can't be started or connected, or one of their threads panicked.
+pub async fn run_load(
+    settings: LoadSettings,
+    control: &mut Session,
+    invariants: &mut InvariantState,
+) -> Result<LoadOutcome, LoadError> {
+    let plan = Arc::clone(&settings.plan);
+    let stop = settings.stop.clone();
+    let board = Arc::clone(&settings.board);
+    let mut sum = 0.0;
+    let cumulative = plan
+        .operations
+        .iter()
+        .map(|operation| {
+            sum += operation.weight;
+            sum
+        })
+        .collect();
+    let barriers =
+        plan.barriers.iter().map(|barrier| BarrierGate::new(barrier.parties, barrier.timeout)).collect();
+    let prefix = settings.session.application_name.clone();
+    let release = watch::Sender::new(None);
+    let shared = Arc::new(Shared { settings, barriers, cumulative, release });
+
+    let (ready_sender, mut ready) = mpsc::channel(board.shards.len());
+    let (done_sender, mut done) = mpsc::channel(board.shards.len());
+    let mut threads = Vec::new();
+    for number in 0..board.shards.len() {
+        let (shared, ready, done) = (Arc::clone(&shared), ready_sender.clone(), done_sender.clone());
+        let thread = std::thread::Builder::new()
+            .name(format!("shard-{number}"))
+            .spawn(move || shard::run(number, shared, ready, done))
+            .map_err(LoadError::Thread)?;
+        threads.push(thread);
+    }
+    drop((ready_sender, done_sender));
+
+    let mut failed = None;
+    for _ in 0..threads.len() {
+        match ready.recv().await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => failed = failed.or(Some(error)),
+            None => break,
+        }
+    }
+    if failed.is_some() {
+        stop.stop();
+    }
+    let released = Instant::now();
+    shared.release.send_replace(Some(released));
+
+    let watch = Watch { plan: &plan, board: &board, prefix, released };
+    let all_done = async {
+        // The channel closes when every shard has let go of its end.
+        while done.recv().await.is_some() {}
+    };
+    let watched = watcher::watch(watch, control, invariants, all_done).await;
+    let duration = released.elapsed().saturating_sub(plan.load.warmup);
+
+    let mut recorder = Recorder::new(plan.operations.len());
+    for thread in threads {
+        match thread.join() {
+            Ok(Ok(part)) => recorder.merge(part),
+            Ok(Err(error)) => failed = failed.or(Some(LoadError::Thread(error))),
+            Err(panic) => failed = failed.or(Some(LoadError::Panicked(panic_text(&*panic)))),
+        }
+    }
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(LoadOutcome { recorder, waits: watched.waits, duration, watch_problem: watched.problem }),
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "for an unknown reason".to_owned())
+}

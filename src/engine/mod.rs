@@ -1,0 +1,17 @@
+//! Carries out a plan: workers, their operations, transactions, retries, and the checks beside.
+//!
+//! A plan and an endpoint come in, records of what happened go out. The engine never prints,
+//! formats or judges; a failure of the system under test is data, `Err` means that deadheat
+//! itself could not go on.
+
+mod barrier;
+mod check;
+mod load;
+mod shard;
+mod step;
+mod transaction;
+mod watch;
+mod worker;
+
+pub use check::{InvariantState, check_invariants};
+pub use load::{InsertObserver, LoadError, LoadOutcome, LoadSettings, StopSignal, run_load};

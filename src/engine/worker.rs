@@ -1,0 +1,250 @@
+//! A worker: one connection, one frame, one operation after the other.
+
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
+use super::{
+    load::{LoadError, Shared},
+    step::Stop,
+};
+use crate::{
+    expression::{Frame, RandomStream, Value},
+    measure::{Ended, Recorder},
+    outcome::{Cause, Outcome},
+    plan::{LocksHeld, Operation, Plan, Work, slots},
+    target::{Session, SessionSettings},
+};
+
+/// Pause after a connection that couldn't be made, so that a dead server isn't hammered.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
+
+/// What one operation has met so far.
+#[derive(Debug, Default)]
+pub(super) struct Met {
+    pub retries: u32,
+    pub deadlocks: u32,
+    pub serializations: u32,
+    pub conflicts: u32,
+    pub backoff: Duration,
+    pub think: Duration,
+    /// The last failure was one that is tried again, but the retries were used up.
+    pub exhausted: bool,
+}
+
+/// One of the concurrent users.
+pub(super) struct Worker {
+    number: u32,
+    shard: usize,
+    pub(super) shared: Arc<Shared>,
+    pub(super) recorder: Rc<RefCell<Recorder>>,
+    pub(super) session: Session,
+    pub(super) frame: Frame,
+    /// For jitter, which must not change what operations draw.
+    pub(super) jitter: ChaCha8Rng,
+    /// Values of the statement being executed; kept for its memory.
+    pub(super) values: Vec<Value>,
+    /// Locks of the open transaction; `None` outside one.
+    pub(super) held: Option<LocksHeld>,
+    /// The operation under way.
+    pub(super) operation: usize,
+    pub(super) met: Met,
+    /// False in the warm-up.
+    pub(super) measured: bool,
+}
+
+impl Worker {
+    pub(super) async fn connect(
+        number: u32,
+        shard: usize,
+        shared: Arc<Shared>,
+        recorder: Rc<RefCell<Recorder>>,
+    ) -> Result<Self, LoadError> {
+        let settings = &shared.settings;
+        let session = open_session(&shared, number)
+            .await
+            .map_err(|error| LoadError::Connect { worker: number, error })?;
+        settings.board.connected(number, session.server_id());
+        let stream = RandomStream { seed: settings.seed, worker: number, iteration: 0 };
+        let frame = Frame::new(
+            Arc::clone(&settings.plan.globals),
+            Arc::clone(&settings.plan.payloads),
+            stream,
+            SystemTime::now(),
+        );
+        for (slot, value) in settings.globals.iter().enumerate() {
+            frame.store(slot, value.clone());
+        }
+        frame.store(slots::WORKER, Value::from(number));
+        let jitter = RandomStream { iteration: u32::MAX, ..stream }.generator();
+        Ok(Self {
+            number,
+            shard,
+            recorder,
+            session,
+            frame,
+            jitter,
+            values: Vec::new(),
+            held: None,
+            operation: 0,
+            met: Met::default(),
+            measured: true,
+            shared,
+        })
+    }
+
+    pub(super) fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Waits for the release, then works until the work is done or the run is stopped.
+    pub(super) async fn run(mut self) {
+        let mut release = self.shared.release.subscribe();
+        let released = match release.wait_for(Option::is_some).await {
+            Ok(moment) => moment.unwrap_or_else(Instant::now),
+            Err(_) => return,
+        };
+        let plan = Arc::clone(&self.shared.settings.plan);
+        let stop = self.shared.settings.stop.clone();
+        let (share, until) = self.share(&plan);
+        let mut iteration = 0;
+        while u64::from(iteration) < share && !stop.is_stopped() {
+            if until.is_some_and(|until| released.elapsed() >= until) {
+                break;
+            }
+            if self.session.is_lost() && !self.reconnect().await {
+                tokio::time::sleep(RECONNECT_PAUSE).await;
+            }
+            self.iteration(&plan, iteration, released).await;
+            let Some(next) = iteration.checked_add(1) else { break };
+            iteration = next;
+        }
+        self.session.close().await;
+    }
+
+    /// How many operations are this worker's, and until when it may start them.
+    fn share(&self, plan: &Plan) -> (u64, Option<Duration>) {
+        match plan.load.work {
+            Work::Iterations(all) => {
+                let workers = u64::from(plan.load.concurrency);
+                let extra = u64::from(u64::from(self.number) < all % workers);
+                (all / workers + extra, None)
+            }
+            Work::Duration(duration) => (u64::from(u32::MAX), Some(plan.load.warmup + duration)),
+        }
+    }
+
+    async fn iteration(&mut self, plan: &Plan, iteration: u32, released: Instant) {
+        let seed = self.shared.settings.seed;
+        let mut random = RandomStream { seed, worker: self.number, iteration }.generator();
+        self.operation = choose(&self.shared.cumulative, &mut random);
+        let operation = &plan.operations[self.operation];
+        self.frame.restart(&operation.names, plan.globals.len(), random, SystemTime::now());
+        self.frame.store(slots::ITERATION, Value::from(iteration));
+        self.met = Met::default();
+
+        let begun = Instant::now();
+        self.measured = begun.duration_since(released) >= plan.load.warmup;
+        let board = Arc::clone(&self.shared.settings.board);
+        board.begin(self.shard, self.number, self.operation);
+        let outcome = self.operation(plan, operation).await;
+        let ended = Ended {
+            latency: begun.elapsed().saturating_sub(self.met.think),
+            backoff: self.met.backoff,
+            retries: self.met.retries,
+            deadlocks: self.met.deadlocks,
+            serializations: self.met.serializations,
+            conflicts: self.met.conflicts,
+            crowd: self.frame.release_rows(),
+            at: released.elapsed().saturating_sub(plan.load.warmup),
+            outcome,
+        };
+        board.end(self.shard, self.number, ended.outcome.is_committed(), ended.retries, ended.deadlocks);
+        self.recorder.borrow_mut().ended(self.operation, &ended, self.measured);
+    }
+
+    async fn operation(&mut self, plan: &Plan, operation: &Operation) -> Outcome {
+        let result = match self.bind_names(&operation.bindings) {
+            Ok(()) => self.steps(plan, &operation.steps).await,
+            Err(error) => Err(Stop::value("let", &error)),
+        };
+        match result {
+            Ok(()) if self.met.retries == 0 => Outcome::Ok,
+            Ok(()) => Outcome::Recovered(self.met.retries),
+            Err(stop) => self.give_up(stop),
+        }
+    }
+
+    /// Turns what ended the operation into its outcome, and keeps the message.
+    fn give_up(&mut self, stop: Stop) -> Outcome {
+        let (step, cause, message, outcome) = match stop {
+            Stop::Failure { step, failure } => {
+                let cause = failure.cause.clone();
+                let outcome = if self.met.exhausted {
+                    Outcome::Exhausted(cause.clone())
+                } else {
+                    Outcome::Failed(cause.clone())
+                };
+                (step, Some(cause), failure.to_string(), outcome)
+            }
+            Stop::Unknown { step, message } => (step, Some(Cause::Connection), message, Outcome::Unknown),
+            Stop::Assertion { step, message } => (step, None, message, Outcome::Assertion),
+            Stop::Timeout { step, message } => (step, Some(Cause::Timeout), message, Outcome::Timeout),
+            Stop::Skipped => return Outcome::Skipped,
+            // Nothing is left to roll back outside a transaction.
+            Stop::Rollback => return Outcome::Ok,
+        };
+        if self.measured {
+            self.recorder.borrow_mut().failure((self.operation, step, cause), || message);
+        }
+        outcome
+    }
+
+    /// Replaces a lost connection. Returns false when that isn't possible now.
+    pub(super) async fn reconnect(&mut self) -> bool {
+        match open_session(&self.shared, self.number).await {
+            Ok(session) => {
+                self.shared.settings.board.connected(self.number, session.server_id());
+                self.session = session;
+                true
+            }
+            Err(_) => false,
+        }
+    }
+}
+
+async fn open_session(shared: &Shared, worker: u32) -> Result<Session, crate::target::ConnectError> {
+    let settings = &shared.settings.session;
+    let application_name = format!("{}w{worker}", settings.application_name);
+    Session::connect(&shared.settings.endpoint, &SessionSettings { application_name, ..settings.clone() }).await
+}
+
+/// Draws an operation by weight.
+fn choose(cumulative: &[f64], random: &mut ChaCha8Rng) -> usize {
+    let total = cumulative.last().copied().unwrap_or_default();
+    let drawn = random.random_range(0.0..1.0) * total;
+    cumulative.partition_point(|sum| *sum <= drawn).min(cumulative.len() - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_are_drawn_by_their_weight() {
+        let mut random = RandomStream { seed: 7, worker: 0, iteration: 0 }.generator();
+        let mut drawn = [0; 3];
+        for _ in 0..10_000 {
+            drawn[choose(&[40.0, 60.0, 100.0], &mut random)] += 1;
+        }
+        for (count, expected) in drawn.into_iter().zip([4000_i32, 2000, 4000]) {
+            assert!((count - expected).abs() < 250, "{drawn:?}");
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! What the names of expressions stand for while something runs.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
+};
+
+use minijinja::{Value, value::Object};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::{payload::Payloads, row::FixtureRows};
+
+/// The names in scope, each with its slot.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Names(Vec<Box<str>>);
+
+impl Names {
+    /// The slot of a name.
+    pub fn slot(&self, name: &str) -> Option<usize> {
+        self.0.iter().position(|known| **known == *name)
+    }
+
+    /// The slot of a name, which is added when it isn't there.
+    pub fn declare(&mut self, name: &str) -> usize {
+        self.slot(name).unwrap_or_else(|| {
+            self.0.push(name.into());
+            self.0.len() - 1
+        })
+    }
+
+    /// How many slots a frame for these names needs.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// True when no name is declared.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The known name or function that looks most like `name`, when one does.
+    pub fn similar(&self, name: &str) -> Option<String> {
+        self.0
+            .iter()
+            .map(|known| &**known)
+            .chain(super::FUNCTIONS.iter().copied())
+            .map(|known| (strsim::damerau_levenshtein(known, name), known))
+            .filter(|(distance, known)| *distance <= 1 + known.len() / 4)
+            .min()
+            .map(|(_, known)| known.to_owned())
+    }
+}
+
+/// Which random numbers: everything random in a run is one of these streams of its seed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RandomStream {
+    /// The run's seed.
+    pub seed: u64,
+    /// The worker, or a number above all workers for fixtures and other single draws.
+    pub worker: u32,
+    /// Counted by the worker.
+    pub iteration: u32,
+}
+
+impl RandomStream {
+    /// Stream of the fixtures, above any worker's number.
+    pub const FIXTURES: u32 = u32::MAX;
+
+    /// The generator at the start of the stream.
+    pub fn generator(self) -> ChaCha8Rng {
+        let mut generator = ChaCha8Rng::seed_from_u64(self.seed);
+        generator.set_stream(u64::from(self.worker) << 32 | u64::from(self.iteration));
+        generator
+    }
+}
+
+struct Slots {
+    names: Arc<Names>,
+    values: Vec<Value>,
+    random: ChaCha8Rng,
+    now: SystemTime,
+    payloads: Arc<Payloads>,
+    draws: Vec<(Arc<FixtureRows>, usize)>,
+    /// Most operations seen on one of the drawn rows, this one included.
+    crowd: u32,
+}
+
+/// The context object that minijinja sees; `Frame` is the owner's handle on it.
+struct Context(Mutex<Slots>);
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("frame")
+    }
+}
+
+/// The name under which functions find the frame that they are called in.
+pub(super) const FRAME_NAME: &str = "__frame__";
+
+impl Object for Context {
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        if key == FRAME_NAME {
+            return Some(Value::from_dyn_object(Arc::clone(self)));
+        }
+        let mut slots = self.lock();
+        let slot = slots.names.slot(key)?;
+        Some(slots.load(slot)).filter(|value| !value.is_undefined())
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+}
+
+impl Context {
+    /// Only one task works on a frame at a time, so this never waits. A panic while it was held
+    /// leaves plain data behind, which the next operation overwrites.
+    fn lock(&self) -> MutexGuard<'_, Slots> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slots {
+    fn load(&mut self, slot: usize) -> Value {
+        let Some(value) = self.values.get(slot) else { return Value::UNDEFINED };
+        let value = value.clone();
+        // A fixture of one row is drawn by naming it.
+        if value.downcast_object_ref::<FixtureRows>().is_some_and(|rows| rows.len() == 1)
+            && let Some(rows) = value.downcast_object::<FixtureRows>()
+        {
+            self.draw(&rows, 0);
+        }
+        value
+    }
+
+    fn draw(&mut self, rows: &Arc<FixtureRows>, index: usize) {
+        if self.draws.iter().any(|(known, at)| *at == index && Arc::ptr_eq(known, rows)) {
+            return;
+        }
+        self.crowd = self.crowd.max(rows.enter(index));
+        self.draws.push((Arc::clone(rows), index));
+    }
+}
+
+/// What the names of expressions stand for in one worker, fixture or check.
+pub struct Frame {
+    context: Arc<Context>,
+    value: Value,
+}
+
+impl Frame {
+    /// A frame without any values.
+    pub fn new(names: Arc<Names>, payloads: Arc<Payloads>, stream: RandomStream, now: SystemTime) -> Self {
+        let values = vec![Value::UNDEFINED; names.len()];
+        let random = stream.generator();
+        let slots = Slots { names, values, random, now, payloads, draws: Vec::new(), crowd: 0 };
+        let context = Arc::new(Context(Mutex::new(slots)));
+        let value = Value::from_dyn_object(Arc::clone(&context));
+        Self { context, value }
+    }
+
+    /// Begins anew with other names: keeps the first `kept` values, forgets the rest.
+    pub fn restart(&self, names: &Arc<Names>, kept: usize, random: ChaCha8Rng, now: SystemTime) {
+        let mut slots = self.context.lock();
+        slots.values.truncate(kept);
+        slots.values.resize(names.len(), Value::UNDEFINED);
+        slots.names = Arc::clone(names);
+        slots.random = random;
+        slots.now = now;
+    }
+
+    /// Gives a name its value.
+    pub fn store(&self, slot: usize, value: Value) {
+        let mut slots = self.context.lock();
+        if slot >= slots.values.len() {
+            slots.values.resize(slot + 1, Value::UNDEFINED);
+        }
+        slots.values[slot] = value;
+    }
+
+    /// What a name stands for; undefined when it has no value yet.
+    pub fn load(&self, slot: usize) -> Value {
+        self.context.lock().load(slot)
+    }
+
+    /// The frame as the context of an evaluation.
+    pub fn value(&self) -> Value {
+        self.value.clone()
+    }
+
+    /// Where the random numbers stand, to draw the same ones again.
+    pub fn random(&self) -> ChaCha8Rng {
+        self.context.lock().random.clone()
+    }
+
+    /// Goes back to where the random numbers stood.
+    pub fn set_random(&self, random: ChaCha8Rng) {
+        self.context.lock().random = random;
+    }
+
+    /// Draws random numbers.
+    pub fn with_random<R>(&self, draw: impl FnOnce(&mut ChaCha8Rng) -> R) -> R {
+        draw(&mut self.context.lock().random)
+    }
+
+    /// Lets go of the fixture rows that were drawn. Returns the most operations that were on one
+    /// of them at once, this one included; 0 when none was drawn.
+    pub fn release_rows(&self) -> u32 {
+        let mut slots = self.context.lock();
+        for (rows, index) in slots.draws.drain(..) {
+            rows.leave(index);
+        }
+        std::mem::take(&mut slots.crowd)
+    }
+
+    /// The frame that a function is called in.
+    pub(super) fn of_state(state: &minijinja::State<'_, '_>) -> Option<FrameHandle> {
+        state.lookup(FRAME_NAME)?.downcast_object::<Context>().map(FrameHandle)
+    }
+}
+
+/// A frame as functions see it.
+pub(super) struct FrameHandle(Arc<Context>);
+
+impl FrameHandle {
+    pub(super) fn with_random<R>(&self, draw: impl FnOnce(&mut ChaCha8Rng) -> R) -> R {
+        draw(&mut self.0.lock().random)
+    }
+
+    pub(super) fn payloads(&self) -> Arc<Payloads> {
+        Arc::clone(&self.0.lock().payloads)
+    }
+
+    pub(super) fn now(&self) -> SystemTime {
+        self.0.lock().now
+    }
+
+    pub(super) fn draw(&self, rows: &Arc<FixtureRows>, index: usize) {
+        self.0.lock().draw(rows, index);
+    }
+}

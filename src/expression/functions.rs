@@ -1,0 +1,137 @@
+//! The functions of the language.
+//!
+//! Everything random comes from the frame that the function is called in.
+
+use minijinja::{Environment, Error, ErrorKind, State, Value, value::Rest};
+use rand::{Rng, RngExt, seq::SliceRandom};
+use rand_chacha::ChaCha8Rng;
+
+use super::{
+    fake::Fake,
+    frame::{Frame, FrameHandle},
+    row::FixtureRows,
+};
+
+/// Names of the functions and of `fake`, and of minijinja's that are kept.
+pub const FUNCTIONS: [&str; 10] =
+    ["pick", "random", "choice", "uuid", "now", "iso_now", "fake", "payload", "range", "dict"];
+
+/// True for a name that is a function.
+pub fn is_function(name: &str) -> bool {
+    FUNCTIONS.contains(&name)
+}
+
+pub(super) fn register(environment: &mut Environment<'static>) {
+    environment.add_function("pick", pick);
+    environment.add_function("random", random);
+    environment.add_function("choice", choice);
+    environment.add_function("uuid", uuid);
+    environment.add_function("now", now);
+    environment.add_function("iso_now", iso_now);
+    environment.add_function("payload", super::payload::payload);
+    environment.add_global("fake", Value::from_object(Fake));
+}
+
+pub(super) fn frame_of(state: &State<'_, '_>) -> Result<FrameHandle, Error> {
+    Frame::of_state(state)
+        .ok_or_else(|| invalid("this function can't be used here: nothing random is at hand"))
+}
+
+pub(super) fn invalid(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidOperation, message.into())
+}
+
+/// `pick(fixture)`: one of its rows; `pick(fixture, n)`: a list of n different ones.
+fn pick(state: &mut State<'_, '_>, from: Value, count: Option<usize>) -> Result<Value, Error> {
+    let frame = frame_of(state)?;
+    let Some(rows) = from.downcast_object::<FixtureRows>() else {
+        return Err(invalid("pick() takes a fixture; use choice() for a list"));
+    };
+    if rows.is_empty() {
+        return Err(invalid(format!("the fixture `{}` has no rows to pick from", rows.name())));
+    }
+    let take = |index: usize| {
+        frame.draw(&rows, index);
+        rows.row(index).cloned().unwrap_or_default()
+    };
+    match count {
+        None => Ok(take(frame.with_random(|random| random.random_range(0..rows.len())))),
+        Some(count) if count > rows.len() => Err(invalid(format!(
+            "pick({}, {count}): the fixture has only {} rows",
+            rows.name(),
+            rows.len()
+        ))),
+        Some(count) => {
+            let chosen = frame.with_random(|random| rand::seq::index::sample(random, rows.len(), count));
+            Ok(chosen.into_iter().map(take).collect())
+        }
+    }
+}
+
+/// `random(a, b)`: an integer from a to b, both included.
+fn random(state: &mut State<'_, '_>, low: i64, high: i64) -> Result<Value, Error> {
+    if low > high {
+        return Err(invalid(format!("random({low}, {high}): the first number is the larger one")));
+    }
+    Ok(Value::from(frame_of(state)?.with_random(|random| random.random_range(low..=high))))
+}
+
+/// `choice(list)`: one element; `choice(a, b, …)`: one of the arguments.
+fn choice(state: &mut State<'_, '_>, from: Rest<Value>) -> Result<Value, Error> {
+    let frame = frame_of(state)?;
+    let mut candidates: Vec<Value> = match from.as_slice() {
+        [list] => list.try_iter()?.collect(),
+        several => several.to_vec(),
+    };
+    if candidates.is_empty() {
+        return Err(invalid("choice() has nothing to choose from"));
+    }
+    let (chosen, _) = frame.with_random(|random| {
+        let (chosen, rest) = candidates.partial_shuffle(random, 1);
+        (chosen.first().cloned().unwrap_or_default(), rest.len())
+    });
+    Ok(chosen)
+}
+
+/// `uuid()`: a version 4 UUID.
+fn uuid(state: &mut State<'_, '_>) -> Result<Value, Error> {
+    let mut bytes = [0; 16];
+    frame_of(state)?.with_random(|random| random.fill_bytes(&mut bytes));
+    Ok(Value::from(format_uuid(bytes)))
+}
+
+/// RFC 9562, section 5.4: version and variant bits over random ones.
+fn format_uuid(mut bytes: [u8; 16]) -> String {
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}
+
+/// `now()`: seconds since 1970 at the start of the operation, the same for every retry.
+fn now(state: &mut State<'_, '_>) -> Result<Value, Error> {
+    Ok(Value::from(timestamp(state)?.as_second()))
+}
+
+/// `iso_now()`: the same moment as `2026-01-31T12:00:00Z`.
+fn iso_now(state: &mut State<'_, '_>) -> Result<Value, Error> {
+    Ok(Value::from(timestamp(state)?.to_string()))
+}
+
+fn timestamp(state: &State<'_, '_>) -> Result<jiff::Timestamp, Error> {
+    jiff::Timestamp::try_from(frame_of(state)?.now())
+        .map_err(|error| invalid(format!("the clock can't be read: {error}")))
+}
+
+const ALPHANUMERIC: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// `prefix_` and 24 letters and digits, as payment providers write their ids.
+pub(super) fn provider_id(random: &mut ChaCha8Rng, prefix: &str) -> String {
+    let mut id = String::with_capacity(prefix.len() + 25);
+    id.push_str(prefix);
+    id.push('_');
+    for _ in 0..24 {
+        id.push(char::from(ALPHANUMERIC[random.random_range(0..ALPHANUMERIC.len())]));
+    }
+    id
+}

@@ -1,0 +1,23 @@
+//! Expressions: the `{{ }}` of the scenario language, compiled once and evaluated per use.
+//!
+//! Text with its place in the file comes in, typed values go out. A [`Frame`] holds what the
+//! names stand for; the random numbers and the moment enter with it, so that nothing here reads
+//! a clock or draws on its own. Absent on purpose: SQL, which `plan` builds from the segments.
+
+mod compiled;
+mod fake;
+mod frame;
+mod functions;
+mod layer;
+mod payload;
+mod row;
+mod template;
+
+pub use compiled::{EvaluationError, Expression, ExpressionError};
+pub use frame::{Frame, Names, RandomStream};
+pub use functions::{FUNCTIONS, is_function};
+pub use layer::layered;
+pub use minijinja::Value;
+pub use payload::{PayloadError, Payloads};
+pub use row::{FixtureRows, Row, Rows, to_json};
+pub use template::{Segment, Template, TemplateError, split};

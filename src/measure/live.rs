@@ -1,0 +1,121 @@
+//! Counters that others may look at while the run goes on.
+//!
+//! Each shard adds to its own, so that no two threads write to one cache line; whoever shows
+//! progress sums them up. The board tells the sampler which worker does what.
+
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+/// Counters of one shard.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct LiveCounters {
+    pub started: AtomicU64,
+    pub ended: AtomicU64,
+    pub committed: AtomicU64,
+    pub retries: AtomicU64,
+    pub deadlocks: AtomicU64,
+}
+
+/// The sums of all shards at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LiveTotals {
+    pub started: u64,
+    pub ended: u64,
+    pub committed: u64,
+    pub retries: u64,
+    pub deadlocks: u64,
+    pub in_flight: u32,
+    /// Sessions seen waiting for a lock in the last sample.
+    pub waiting: u32,
+}
+
+/// What all threads of a run can see.
+#[derive(Debug)]
+pub struct LiveBoard {
+    pub shards: Vec<LiveCounters>,
+    /// For each worker its operation's index plus 1, or 0.
+    operations: Vec<AtomicU32>,
+    /// For each worker its server process.
+    processes: Vec<AtomicI32>,
+    in_flight: AtomicU32,
+    most_in_flight: AtomicU32,
+    waiting: AtomicU32,
+}
+
+impl LiveBoard {
+    /// A board for this many shards and workers.
+    pub fn new(shards: usize, workers: usize) -> Self {
+        Self {
+            shards: (0..shards).map(|_| LiveCounters::default()).collect(),
+            operations: (0..workers).map(|_| AtomicU32::new(0)).collect(),
+            processes: (0..workers).map(|_| AtomicI32::new(0)).collect(),
+            in_flight: AtomicU32::new(0),
+            most_in_flight: AtomicU32::new(0),
+            waiting: AtomicU32::new(0),
+        }
+    }
+
+    /// A worker has this server process now.
+    pub fn connected(&self, worker: u32, process: i32) {
+        self.processes[worker as usize].store(process, Relaxed);
+    }
+
+    /// A worker begins an operation.
+    pub fn begin(&self, shard: usize, worker: u32, operation: usize) {
+        self.shards[shard].started.fetch_add(1, Relaxed);
+        self.operations[worker as usize].store(u32::try_from(operation + 1).unwrap_or(u32::MAX), Relaxed);
+        let now = self.in_flight.fetch_add(1, Relaxed) + 1;
+        self.most_in_flight.fetch_max(now, Relaxed);
+    }
+
+    /// A worker's operation ended.
+    pub fn end(&self, shard: usize, worker: u32, committed: bool, retries: u32, deadlocks: u32) {
+        let counters = &self.shards[shard];
+        counters.ended.fetch_add(1, Relaxed);
+        counters.committed.fetch_add(u64::from(committed), Relaxed);
+        if retries > 0 || deadlocks > 0 {
+            counters.retries.fetch_add(u64::from(retries), Relaxed);
+            counters.deadlocks.fetch_add(u64::from(deadlocks), Relaxed);
+        }
+        self.operations[worker as usize].store(0, Relaxed);
+        self.in_flight.fetch_sub(1, Relaxed);
+    }
+
+    /// The operation that a server process works on; `None` when it isn't one of ours.
+    pub fn operation_of(&self, process: i32) -> Option<usize> {
+        let worker = self.processes.iter().position(|known| known.load(Relaxed) == process)?;
+        (self.operations[worker].load(Relaxed) as usize).checked_sub(1)
+    }
+
+    /// True when a server process belongs to a worker.
+    pub fn is_ours(&self, process: i32) -> bool {
+        self.processes.iter().any(|known| known.load(Relaxed) == process)
+    }
+
+    /// Sets how many sessions wait.
+    pub fn set_waiting(&self, waiting: usize) {
+        self.waiting.store(u32::try_from(waiting).unwrap_or(u32::MAX), Relaxed);
+    }
+
+    /// Most operations under way at once.
+    pub fn most_in_flight(&self) -> u32 {
+        self.most_in_flight.load(Relaxed)
+    }
+
+    /// The sums.
+    pub fn totals(&self) -> LiveTotals {
+        let mut totals = LiveTotals {
+            in_flight: self.in_flight.load(Relaxed),
+            waiting: self.waiting.load(Relaxed),
+            ..LiveTotals::default()
+        };
+        for shard in &self.shards {
+            totals.started += shard.started.load(Relaxed);
+            totals.ended += shard.ended.load(Relaxed);
+            totals.committed += shard.committed.load(Relaxed);
+            totals.retries += shard.retries.load(Relaxed);
+            totals.deadlocks += shard.deadlocks.load(Relaxed);
+        }
+        totals
+    }
+}

@@ -1,0 +1,334 @@
+//! What a shard of workers records while it runs.
+//!
+//! A recorder belongs to one runtime thread, so that nothing is locked. What was recorded is
+//! handed over once, at the end. Operations that begin in the warm-up aren't measured; what they
+//! committed is counted all the same, because the database doesn't forget it either.
+
+use std::{collections::HashMap, time::Duration};
+
+use super::distribution::Recording;
+use crate::outcome::{Cause, Isolation, Outcome};
+
+/// How one operation went.
+#[derive(Debug)]
+pub struct Ended {
+    pub outcome: Outcome,
+    /// Start to end, without think time.
+    pub latency: Duration,
+    /// Time spent between attempts.
+    pub backoff: Duration,
+    pub retries: u32,
+    /// Attempts that ended in a deadlock.
+    pub deadlocks: u32,
+    /// Attempts that ended in a serialization failure.
+    pub serializations: u32,
+    /// Attempts that ended in any conflict.
+    pub conflicts: u32,
+    /// Most operations seen on a fixture row that this one had drawn; 0 when it drew none.
+    pub crowd: u32,
+    /// Moment of the end, from the start of the load.
+    pub at: Duration,
+}
+
+/// Counts of one operation.
+#[derive(Debug, Default, Clone)]
+pub struct OperationRecord {
+    pub ok: u64,
+    pub recovered: u64,
+    pub exhausted: u64,
+    pub failed: u64,
+    pub assertion: u64,
+    pub timeout: u64,
+    pub unknown: u64,
+    pub skipped: u64,
+    pub causes: HashMap<Cause, u64>,
+    pub exhausted_causes: HashMap<Cause, u64>,
+    pub met_deadlock: u64,
+    pub met_serialization: u64,
+    pub retried: u64,
+    pub deadlocks: u64,
+    pub retries: u64,
+    pub latency: Recording,
+    pub attempt: Recording,
+    pub backoff: Recording,
+    /// Acknowledged since the very beginning, warm-up included.
+    pub acknowledged: u64,
+    /// Unknown since the very beginning, warm-up included.
+    pub unacknowledged: u64,
+}
+
+/// The n-th retries.
+#[derive(Debug, Default, Clone)]
+pub struct RetryRecord {
+    pub count: u64,
+    pub causes: HashMap<Cause, u64>,
+    pub recovered: u64,
+    pub declared: Duration,
+    pub measured: Recording,
+}
+
+/// One second.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct SecondRecord {
+    pub ended: u64,
+    pub committed: u64,
+    pub retries: u64,
+    pub deadlocks: u64,
+    pub latency_sum: Duration,
+    pub latency_max: Duration,
+}
+
+/// Key of a failure: operation, step, cause (`None` for an assertion).
+pub type FailureKey = (usize, String, Option<Cause>);
+
+/// Everything that a shard recorded.
+#[derive(Debug, Default)]
+pub struct Recorder {
+    pub operations: Vec<OperationRecord>,
+    /// Index 0: first retries.
+    pub retries: Vec<RetryRecord>,
+    /// By operation, declared level (`None`: the server's default) and level in force.
+    pub isolation: HashMap<(usize, Option<Isolation>, Isolation), u64>,
+    /// By statement, rank of the table and rank of the table before it.
+    pub violations: HashMap<(usize, usize, usize), u64>,
+    /// Transaction attempts whose locks were followed.
+    pub transactions: u64,
+    pub seconds: Vec<SecondRecord>,
+    /// Count and first message.
+    pub failures: HashMap<FailureKey, (u64, String)>,
+    pub shared_rows: u64,
+    pub most_on_one_row: u32,
+    pub conflicts: u64,
+    /// Operations that ended after the warm-up: begin of the first, end of the last.
+    pub window: Option<(Duration, Duration)>,
+}
+
+/// Seconds kept one by one; a longer run puts the rest into the last one.
+const MOST_SECONDS: usize = 100_000;
+
+impl Recorder {
+    /// A recorder for this many operations.
+    pub fn new(operations: usize) -> Self {
+        Self { operations: vec![OperationRecord::default(); operations], ..Self::default() }
+    }
+
+    /// Counts an operation that ended. `measured` is false in the warm-up.
+    pub fn ended(&mut self, operation: usize, ended: &Ended, measured: bool) {
+        let record = &mut self.operations[operation];
+        record.acknowledged += u64::from(ended.outcome.is_committed());
+        record.unacknowledged += u64::from(ended.outcome == Outcome::Unknown);
+        if !measured {
+            return;
+        }
+        match &ended.outcome {
+            Outcome::Ok => record.ok += 1,
+            Outcome::Recovered(_) => record.recovered += 1,
+            Outcome::Exhausted(cause) => {
+                record.exhausted += 1;
+                *record.causes.entry(cause.clone()).or_default() += 1;
+                *record.exhausted_causes.entry(cause.clone()).or_default() += 1;
+            }
+            Outcome::Failed(cause) => {
+                record.failed += 1;
+                *record.causes.entry(cause.clone()).or_default() += 1;
+            }
+            Outcome::Assertion => record.assertion += 1,
+            Outcome::Timeout => record.timeout += 1,
+            Outcome::Unknown => record.unknown += 1,
+            Outcome::Skipped => {
+                record.skipped += 1;
+                return;
+            }
+        }
+        record.latency.record(ended.latency);
+        record.met_deadlock += u64::from(ended.deadlocks > 0);
+        record.met_serialization += u64::from(ended.serializations > 0);
+        record.deadlocks += u64::from(ended.deadlocks);
+        record.retries += u64::from(ended.retries);
+        if ended.retries > 0 {
+            record.retried += 1;
+            record.backoff.record(ended.backoff);
+        }
+        self.conflicts += u64::from(ended.conflicts);
+        self.shared_rows += u64::from(ended.crowd > 1);
+        self.most_on_one_row = self.most_on_one_row.max(ended.crowd);
+        self.count_second(ended);
+    }
+
+    fn count_second(&mut self, ended: &Ended) {
+        let index = usize::try_from(ended.at.as_secs()).unwrap_or(MOST_SECONDS).min(MOST_SECONDS - 1);
+        if index >= self.seconds.len() {
+            self.seconds.resize(index + 1, SecondRecord::default());
+        }
+        let second = &mut self.seconds[index];
+        second.ended += 1;
+        second.committed += u64::from(ended.outcome.is_committed());
+        second.retries += u64::from(ended.retries);
+        second.deadlocks += u64::from(ended.deadlocks);
+        second.latency_sum += ended.latency;
+        second.latency_max = second.latency_max.max(ended.latency);
+        let began = ended.at.saturating_sub(ended.latency);
+        self.window = Some(match self.window {
+            None => (began, ended.at),
+            Some((first, last)) => (first.min(began), last.max(ended.at)),
+        });
+    }
+
+    /// Counts a retry: the n-th (from 1) of its transaction.
+    pub fn retried(&mut self, n: u32, cause: &Cause, declared: Duration, measured: Duration) {
+        let record = self.retry(n);
+        record.count += 1;
+        *record.causes.entry(cause.clone()).or_default() += 1;
+        record.declared = declared;
+        record.measured.record(measured);
+    }
+
+    /// Counts a transaction that succeeded with its n-th retry.
+    pub fn recovered_with(&mut self, n: u32) {
+        self.retry(n).recovered += 1;
+    }
+
+    fn retry(&mut self, n: u32) -> &mut RetryRecord {
+        let index = (n as usize).saturating_sub(1);
+        if index >= self.retries.len() {
+            self.retries.resize(index + 1, RetryRecord::default());
+        }
+        &mut self.retries[index]
+    }
+
+    /// Counts a failure and keeps the first message of its kind.
+    pub fn failure(&mut self, key: FailureKey, message: impl FnOnce() -> String) {
+        self.failures.entry(key).or_insert_with(|| (0, message())).0 += 1;
+    }
+
+    /// Takes over all that another shard recorded.
+    pub fn merge(&mut self, other: Self) {
+        let Self {
+            operations,
+            retries,
+            isolation,
+            violations,
+            transactions,
+            seconds,
+            failures,
+            shared_rows,
+            most_on_one_row,
+            conflicts,
+            window,
+        } = other;
+        for (mine, theirs) in self.operations.iter_mut().zip(operations) {
+            mine.merge(theirs);
+        }
+        for (index, theirs) in retries.into_iter().enumerate() {
+            self.retry(u32::try_from(index + 1).unwrap_or(u32::MAX)).merge(theirs);
+        }
+        add_all(&mut self.isolation, isolation);
+        add_all(&mut self.violations, violations);
+        self.transactions += transactions;
+        if self.seconds.len() < seconds.len() {
+            self.seconds.resize(seconds.len(), SecondRecord::default());
+        }
+        for (mine, theirs) in self.seconds.iter_mut().zip(seconds) {
+            mine.merge(theirs);
+        }
+        for (key, (count, message)) in failures {
+            self.failures.entry(key).or_insert((0, message)).0 += count;
+        }
+        self.shared_rows += shared_rows;
+        self.most_on_one_row = self.most_on_one_row.max(most_on_one_row);
+        self.conflicts += conflicts;
+        self.window = match (self.window, window) {
+            (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
+            (one, other) => one.or(other),
+        };
+    }
+}
+
+fn add_all<K: Eq + std::hash::Hash>(into: &mut HashMap<K, u64>, from: HashMap<K, u64>) {
+    for (key, count) in from {
+        *into.entry(key).or_default() += count;
+    }
+}
+
+impl OperationRecord {
+    /// Operations that ended, in whatever way.
+    pub fn started(&self) -> u64 {
+        self.ok
+            + self.recovered
+            + self.exhausted
+            + self.failed
+            + self.assertion
+            + self.timeout
+            + self.unknown
+            + self.skipped
+    }
+
+    /// Adds all of another record.
+    pub fn merge(&mut self, other: Self) {
+        let Self {
+            ok,
+            recovered,
+            exhausted,
+            failed,
+            assertion,
+            timeout,
+            unknown,
+            skipped,
+            causes,
+            exhausted_causes,
+            met_deadlock,
+            met_serialization,
+            retried,
+            deadlocks,
+            retries,
+            latency,
+            attempt,
+            backoff,
+            acknowledged,
+            unacknowledged,
+        } = other;
+        self.ok += ok;
+        self.recovered += recovered;
+        self.exhausted += exhausted;
+        self.failed += failed;
+        self.assertion += assertion;
+        self.timeout += timeout;
+        self.unknown += unknown;
+        self.skipped += skipped;
+        add_all(&mut self.causes, causes);
+        add_all(&mut self.exhausted_causes, exhausted_causes);
+        self.met_deadlock += met_deadlock;
+        self.met_serialization += met_serialization;
+        self.retried += retried;
+        self.deadlocks += deadlocks;
+        self.retries += retries;
+        self.latency.merge(&latency);
+        self.attempt.merge(&attempt);
+        self.backoff.merge(&backoff);
+        self.acknowledged += acknowledged;
+        self.unacknowledged += unacknowledged;
+    }
+}
+
+impl RetryRecord {
+    fn merge(&mut self, other: Self) {
+        let Self { count, causes, recovered, declared, measured } = other;
+        self.count += count;
+        add_all(&mut self.causes, causes);
+        self.recovered += recovered;
+        self.declared = self.declared.max(declared);
+        self.measured.merge(&measured);
+    }
+}
+
+impl SecondRecord {
+    fn merge(&mut self, other: Self) {
+        let Self { ended, committed, retries, deadlocks, latency_sum, latency_max } = other;
+        self.ended += ended;
+        self.committed += committed;
+        self.retries += retries;
+        self.deadlocks += deadlocks;
+        self.latency_sum += latency_sum;
+        self.latency_max = self.latency_max.max(latency_max);
+    }
+}

@@ -1,0 +1,157 @@
+//! Lock waits as they were sampled: who waited for whom, how long, how many behind one.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    time::Duration,
+};
+
+use super::results::{WaitPair, WaitResults};
+
+/// One waiting session in one sample.
+#[derive(Debug, Clone)]
+pub struct WaitSeen {
+    pub waiting: i32,
+    pub blocking: Vec<i32>,
+    pub waited_ms: f64,
+    /// Tells one wait of a session from its next one.
+    pub since: String,
+    pub table: Option<String>,
+    /// Operation of the waiting session.
+    pub operation: Option<usize>,
+    /// Operation of the first session that it waits for; `None` for one that isn't ours.
+    pub blocking_operation: Option<usize>,
+}
+
+#[derive(Debug)]
+struct Wait {
+    waited_ms: f64,
+    operation: Option<usize>,
+    blocking_operation: Option<usize>,
+    table: Option<String>,
+}
+
+/// Collects samples.
+#[derive(Debug, Default)]
+pub struct WaitRecorder {
+    waits: HashMap<(i32, String), Wait>,
+    samples: u64,
+    sample_time: Duration,
+    pauses: Duration,
+    deepest_queue: u64,
+    most_waiting: u64,
+}
+
+/// Waits told apart; more aren't kept, so that memory stays bounded.
+const MOST_WAITS: usize = 200_000;
+
+impl WaitRecorder {
+    /// Adds a sample that took `cost` after a pause of `pause`.
+    pub fn add(&mut self, sample: Vec<WaitSeen>, cost: Duration, pause: Duration) {
+        self.samples += 1;
+        self.sample_time += cost;
+        self.pauses += pause;
+        self.most_waiting = self.most_waiting.max(sample.len() as u64);
+        self.deepest_queue = self.deepest_queue.max(deepest_queue(&sample));
+        for seen in sample {
+            let WaitSeen { waiting, waited_ms, since, table, operation, blocking_operation, .. } = seen;
+            let key = (waiting, since);
+            if self.waits.len() >= MOST_WAITS && !self.waits.contains_key(&key) {
+                continue;
+            }
+            let wait =
+                self.waits.entry(key).or_insert(Wait { waited_ms, operation, blocking_operation, table: None });
+            wait.waited_ms = wait.waited_ms.max(waited_ms);
+            wait.table = table.or(wait.table.take());
+        }
+    }
+
+    /// The results, and the time that each operation waited, by its index.
+    pub fn finish(&self, operations: &[String]) -> (WaitResults, BTreeMap<usize, f64>) {
+        let mut by_operation = BTreeMap::new();
+        let mut pairs: HashMap<(String, String, Option<String>), (u64, f64)> = HashMap::new();
+        let mut results = WaitResults {
+            samples: self.samples,
+            waits: self.waits.len() as u64,
+            deepest_queue: self.deepest_queue,
+            most_waiting: self.most_waiting,
+            ..WaitResults::default()
+        };
+        if self.samples > 0 {
+            results.interval_ms = self.pauses.as_secs_f64() * 1e3 / self.samples as f64;
+            results.sample_ms = self.sample_time.as_secs_f64() * 1e3 / self.samples as f64;
+        }
+        let name = |operation: Option<usize>| {
+            operation.and_then(|index| operations.get(index)).map_or_else(|| "outside".to_owned(), Clone::clone)
+        };
+        for wait in self.waits.values() {
+            results.total_ms += wait.waited_ms;
+            results.longest_ms = results.longest_ms.max(wait.waited_ms);
+            if let Some(operation) = wait.operation {
+                *by_operation.entry(operation).or_default() += wait.waited_ms;
+            }
+            let key = (name(wait.operation), name(wait.blocking_operation), wait.table.clone());
+            let pair = pairs.entry(key).or_default();
+            pair.0 += 1;
+            pair.1 += wait.waited_ms;
+        }
+        results.pairs = pairs
+            .into_iter()
+            .map(|((waiting, blocking, table), (waits, total_ms))| WaitPair { waiting, blocking, table, waits, total_ms })
+            .collect();
+        results.pairs.sort_by(|a, b| {
+            b.total_ms.total_cmp(&a.total_ms).then_with(|| (&a.waiting, &a.blocking, &a.table).cmp(&(&b.waiting, &b.blocking, &b.table)))
+        });
+        (results, by_operation)
+    }
+}
+
+/// Most sessions that wait, directly or behind others, for one session that doesn't wait.
+fn deepest_queue(sample: &[WaitSeen]) -> u64 {
+    let waits: HashMap<i32, &[i32]> = sample.iter().map(|seen| (seen.waiting, seen.blocking.as_slice())).collect();
+    let mut behind: HashMap<i32, u64> = HashMap::new();
+    for seen in sample {
+        let mut reached = HashSet::from([seen.waiting]);
+        let mut open = vec![seen.waiting];
+        while let Some(pid) = open.pop() {
+            match waits.get(&pid) {
+                Some(blocking) => open.extend(blocking.iter().copied().filter(|pid| reached.insert(*pid))),
+                None => *behind.entry(pid).or_default() += 1,
+            }
+        }
+    }
+    behind.into_values().max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(waiting: i32, blocking: &[i32], since: &str, waited_ms: f64) -> WaitSeen {
+        WaitSeen {
+            waiting,
+            blocking: blocking.to_vec(),
+            waited_ms,
+            since: since.to_owned(),
+            table: Some("orders".to_owned()),
+            operation: Some(0),
+            blocking_operation: Some(1),
+        }
+    }
+
+    #[test]
+    fn a_wait_seen_twice_counts_once_at_its_longest() {
+        let mut recorder = WaitRecorder::default();
+        recorder.add(vec![seen(1, &[9], "a", 5.0), seen(2, &[1], "b", 2.0)], Duration::from_millis(1), Duration::ZERO);
+        recorder.add(vec![seen(1, &[9], "a", 15.0), seen(1, &[9], "c", 1.0)], Duration::from_millis(1), Duration::ZERO);
+        let (results, by_operation) = recorder.finish(&["pay".into(), "refund".into()]);
+        assert_eq!((results.waits, results.total_ms, results.longest_ms), (3, 18.0, 15.0));
+        assert_eq!(results.deepest_queue, 2);
+        assert_eq!(by_operation[&0], 18.0);
+        assert_eq!(results.pairs[0].blocking, "refund");
+    }
+
+    #[test]
+    fn a_cycle_has_no_head_and_ends() {
+        assert_eq!(deepest_queue(&[seen(1, &[2], "a", 1.0), seen(2, &[1], "b", 1.0)]), 0);
+    }
+}

@@ -1,0 +1,323 @@
+//! What will run: every name resolved to a slot, every text compiled, every default decided.
+//!
+//! `compile` makes it from a scenario file. Absent on purpose: drivers, clocks and connections.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use indexmap::IndexMap;
+
+use super::{locks::Facts, retry::RetryPolicy};
+use crate::{
+    expression::{Expression, Names, Payloads, Template, Value},
+    outcome::Isolation,
+    scenario::threshold::{Condition, MetricName},
+};
+
+/// Slots that every frame has, before the scenario's own names.
+pub mod slots {
+    /// `run.id`.
+    pub const RUN: usize = 0;
+    /// The worker's number, from 0.
+    pub const WORKER: usize = 1;
+    /// The worker's operation, from 0.
+    pub const ITERATION: usize = 2;
+    /// Their names, in this order.
+    pub const NAMES: [&str; 3] = ["run", "worker", "iteration"];
+}
+
+/// Index into [`Plan::statements`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StatementIndex(pub usize);
+
+/// A scenario, compiled.
+#[derive(Debug)]
+pub struct Plan {
+    pub name: String,
+    pub description: Option<String>,
+    pub tags: Vec<String>,
+    /// The file as it was named by the user.
+    pub file: PathBuf,
+    /// Names that every frame has: [`slots`], variables, `secrets`, fixtures.
+    pub globals: Arc<Names>,
+    /// Values of the globals that are known now: variables, `concurrency`, `secrets`.
+    pub constants: Vec<(usize, Value)>,
+    /// Texts that must never appear in an output.
+    pub secrets: Vec<String>,
+    pub payloads: Arc<Payloads>,
+    pub database: Database,
+    pub fixtures: Vec<Fixture>,
+    pub statements: Vec<Statement>,
+    pub operations: Vec<Operation>,
+    pub barriers: Vec<Barrier>,
+    pub load: Load,
+    pub invariants: Vec<Invariant>,
+    pub thresholds: Vec<Threshold>,
+    pub grades: Vec<Grade>,
+}
+
+/// The database that a scenario works on.
+#[derive(Debug, Clone)]
+pub struct Database {
+    /// Its name among the targets.
+    pub target: String,
+    pub location: Location,
+    /// Folder of the migrations for this kind of database.
+    pub migrations: Option<PathBuf>,
+    /// Level of transactions that don't name one; the server's default when `None`.
+    pub isolation: Option<Isolation>,
+    /// Tables, as the server folds their names, in the order in which they may be locked.
+    pub lock_order: Vec<String>,
+    pub statement_timeout: Option<Duration>,
+    pub lock_timeout: Option<Duration>,
+}
+
+/// Where a database is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// A throw-away server with these settings.
+    Embedded { settings: Vec<(String, String)> },
+    /// A PostgreSQL server of the user's.
+    Postgres { url: String },
+}
+
+/// Rows to make before the run.
+#[derive(Debug)]
+pub struct Fixture {
+    pub name: String,
+    /// Where its rows are found in a frame.
+    pub slot: usize,
+    /// The table as it may stand in a statement.
+    pub table: String,
+    /// How many rows, or how many for each row of `per`.
+    pub rows: u64,
+    /// Index of an earlier fixture.
+    pub per: Option<usize>,
+    pub columns: Vec<(String, Template)>,
+    /// Names in `columns`: the globals, `n` and `parent`.
+    pub names: Arc<Names>,
+}
+
+/// A statement of an operation.
+#[derive(Debug)]
+pub struct Statement {
+    /// With placeholders.
+    pub text: String,
+    pub parameters: Vec<Expression>,
+    /// What is known of it; `None` when the parser doesn't know the statement.
+    pub facts: Option<Facts>,
+    /// Tables that it locks, as positions in the declared lock order.
+    pub lock_ranks: Vec<usize>,
+    /// Operation and step that it belongs to, for messages.
+    pub operation: String,
+    pub step: String,
+    /// Where its text stands in the file.
+    pub span: std::ops::Range<usize>,
+}
+
+/// A kind of work.
+#[derive(Debug)]
+pub struct Operation {
+    pub name: String,
+    pub description: Option<String>,
+    /// Above 0.
+    pub weight: f64,
+    /// The globals, then the operation's own names.
+    pub names: Arc<Names>,
+    pub bindings: Vec<(usize, Template)>,
+    pub steps: Vec<Step>,
+}
+
+/// One step.
+#[derive(Debug)]
+pub enum Step {
+    Sql(SqlStep),
+    Transaction(Transaction),
+    /// Inside the latency.
+    Sleep(Duration),
+    /// Not part of the latency.
+    Think(Duration),
+    Let(Vec<(usize, Template)>),
+    If { condition: Expression, then: Vec<Step>, otherwise: Vec<Step> },
+    /// `times` is evaluated once; the counter is in `slot`.
+    Repeat { times: Template, slot: usize, steps: Vec<Step> },
+    /// Once for each element of `list`.
+    ForEach { list: Template, slot: usize, steps: Vec<Step> },
+    Check { name: String, condition: Expression },
+    /// Index into [`Plan::barriers`].
+    Barrier(usize),
+    /// Ends the transaction around it without committing, on purpose.
+    Rollback,
+}
+
+/// A statement and what becomes of its result.
+#[derive(Debug)]
+pub struct SqlStep {
+    pub name: String,
+    pub statement: StatementIndex,
+    pub captures: Vec<(usize, CaptureKind)>,
+    pub assertions: Vec<Expression>,
+    /// Slots of `rows_affected`, `row_count` and `row`, when assertions use them.
+    pub result: Option<ResultSlots>,
+    /// Policy of a statement outside a transaction.
+    pub retry: RetryPolicy,
+}
+
+impl SqlStep {
+    /// True when the rows themselves are needed, not only how many they are.
+    pub fn needs_rows(&self) -> bool {
+        !self.captures.is_empty() || self.result.is_some()
+    }
+}
+
+/// Where assertions find the result of a statement.
+#[derive(Debug, Clone, Copy)]
+pub struct ResultSlots {
+    pub rows_affected: usize,
+    pub row_count: usize,
+    pub row: usize,
+}
+
+pub use crate::scenario::model::CaptureKind;
+
+/// Steps in one database transaction, retried as a whole.
+#[derive(Debug)]
+pub struct Transaction {
+    /// `None`: the server's default.
+    pub isolation: Option<Isolation>,
+    pub retry: RetryPolicy,
+    pub steps: Vec<Step>,
+}
+
+/// A meeting point of workers.
+#[derive(Debug, Clone)]
+pub struct Barrier {
+    pub name: String,
+    pub parties: u32,
+    pub timeout: Duration,
+}
+
+/// How much work.
+#[derive(Debug, Clone)]
+pub struct Load {
+    pub concurrency: u32,
+    pub work: Work,
+    pub warmup: Duration,
+    /// All workers leave one barrier.
+    pub release_together: bool,
+}
+
+/// When a run is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// After this many operations in all.
+    Iterations(u64),
+    /// No operation is started after this time.
+    Duration(Duration),
+}
+
+/// SQL that must hold.
+#[derive(Debug)]
+pub struct Invariant {
+    pub name: String,
+    pub description: Option<String>,
+    /// With placeholders.
+    pub text: String,
+    /// Over the globals.
+    pub parameters: Vec<Expression>,
+    pub expect: Expect,
+    pub before: bool,
+    pub after: bool,
+    /// Pause between checks while the load runs.
+    pub every: Option<Duration>,
+    /// It may take this long after the load to hold.
+    pub eventually: Option<Duration>,
+    pub message: Option<Template>,
+    pub span: std::ops::Range<usize>,
+}
+
+/// What an invariant expects.
+#[derive(Debug)]
+pub enum Expect {
+    NoRows,
+    /// Over the first row's columns and the names in [`super::invariant::EXPECT_NAMES`].
+    Holds(Expression),
+}
+
+impl Invariant {
+    /// When it is checked, in words.
+    pub fn when(&self) -> String {
+        let mut words = Vec::new();
+        if self.before {
+            words.push("before".to_owned());
+        }
+        if let Some(every) = self.every {
+            words.push(format!("every {}", crate::units::format_duration(every)));
+        }
+        if self.after {
+            words.push("after".to_owned());
+        }
+        if let Some(timeout) = self.eventually {
+            words.push(format!("eventually, within {}", crate::units::format_duration(timeout)));
+        }
+        words.join(", ")
+    }
+}
+
+/// A condition on a metric.
+#[derive(Debug, Clone)]
+pub struct Threshold {
+    /// As the scenario names the metric.
+    pub name: String,
+    pub metric: MetricName,
+    pub condition: Condition,
+}
+
+/// The bands of a metric.
+#[derive(Debug, Clone)]
+pub struct Grade {
+    pub name: String,
+    pub metric: MetricName,
+    /// From best to worst.
+    pub bands: Vec<Band>,
+}
+
+/// One band.
+#[derive(Debug, Clone)]
+pub struct Band {
+    /// `None`: whatever no band before it matched.
+    pub condition: Option<Condition>,
+    pub grade: String,
+    pub advice: Vec<Advice>,
+}
+
+/// A piece of advice, given when its condition holds.
+#[derive(Debug, Clone)]
+pub struct Advice {
+    pub when: Option<(MetricName, Condition)>,
+    pub text: String,
+}
+
+impl Plan {
+    /// Names of the operations, in the order of the file.
+    pub fn operation_names(&self) -> Vec<String> {
+        self.operations.iter().map(|operation| operation.name.clone()).collect()
+    }
+
+    /// Declared delays of the retry policies, by operation.
+    pub fn retry_policies(&self) -> IndexMap<String, RetryPolicy> {
+        self.operations
+            .iter()
+            .filter_map(|operation| Some((operation.name.clone(), first_policy(&operation.steps)?)))
+            .collect()
+    }
+}
+
+fn first_policy(steps: &[Step]) -> Option<RetryPolicy> {
+    steps.iter().find_map(|step| match step {
+        Step::Transaction(transaction) => Some(transaction.retry.clone()),
+        Step::Sql(sql) => Some(sql.retry.clone()),
+        Step::If { then, otherwise, .. } => first_policy(then).or_else(|| first_policy(otherwise)),
+        Step::Repeat { steps, .. } | Step::ForEach { steps, .. } => first_policy(steps),
+        _ => None,
+    })
+}

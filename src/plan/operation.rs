@@ -1,0 +1,439 @@
+//! Compiles operations and their steps.
+
+use std::{ops::Range, sync::Arc, time::Duration};
+
+use super::{
+    locks::{self, Analysis},
+    model::{Barrier, Operation, ResultSlots, SqlStep, Statement, StatementIndex, Step, Transaction},
+    retry::{self, RetryPolicy},
+    scope::Scope,
+    sql,
+};
+use crate::{
+    expression::{Names, Template, Value},
+    outcome::Isolation,
+    scenario::{
+        Spanned,
+        model::{self, Capture, CaptureKind, Named, Repeat, Retry},
+    },
+};
+
+/// Steps within steps within steps end here.
+const DEEPEST: usize = 20;
+
+/// What surrounds a step.
+#[derive(Clone)]
+struct Around<'a> {
+    operation: &'a str,
+    retry: Retry,
+    in_transaction: bool,
+    isolation: Option<Isolation>,
+    depth: usize,
+}
+
+/// Compiles one operation; `None` when it is disabled or after a problem.
+pub(super) fn compile(
+    scope: &mut Scope<'_>,
+    name: &Spanned<String>,
+    written: &model::Operation,
+    isolation: Option<Isolation>,
+) -> Option<Operation> {
+    let weight = written.weight.as_ref().map_or(1.0, |weight| weight.value);
+    if !(weight.is_finite() && weight >= 0.0) {
+        let span = written.weight.as_ref().map_or(&name.span, |weight| &weight.span);
+        scope.error(span, format!("a weight of {weight} makes no sense"), Some("write a number of at least 0".into()));
+    }
+    let mut names = scope.globals.clone();
+    let bindings = bindings(scope, &written.bindings, &mut names);
+    let general = scope.loaded.file.retry.clone().unwrap_or_else(never);
+    let retry = match &written.retry {
+        Some(specific) => retry::overlay(&general, specific),
+        None => general,
+    };
+    if written.steps.is_empty() {
+        scope.error(&name.span, format!("operation `{name}` has no steps"), None);
+    }
+    let around = Around { operation: &name.value, retry, in_transaction: false, isolation, depth: 0 };
+    let mut numbers = Numbers::default();
+    let steps = steps(scope, &written.steps, &mut names, &around, &mut numbers);
+    Some(Operation {
+        name: name.value.clone(),
+        description: written.description.clone(),
+        weight,
+        names: Arc::new(names),
+        bindings: bindings?,
+        steps: steps?,
+    })
+}
+
+/// Without a `retry` in the scenario nothing is tried again.
+fn never() -> Retry {
+    Retry { max_retries: Some(Spanned { value: 0, span: 0..0 }), ..Retry::default() }
+}
+
+/// Counts steps of a kind, to name those without a name.
+#[derive(Default)]
+struct Numbers {
+    sql: u32,
+    check: u32,
+}
+
+fn bindings(
+    scope: &mut Scope<'_>,
+    written: &Named<model::Literal>,
+    names: &mut Names,
+) -> Option<Vec<(usize, Template)>> {
+    let mut compiled = Some(Vec::new());
+    for (name, literal) in written {
+        let template = scope.template(literal, names);
+        let slot = declare(scope, name, names);
+        match (compiled.as_mut(), template) {
+            (Some(list), Some(template)) => list.push((slot, template)),
+            _ => compiled = None,
+        }
+    }
+    compiled
+}
+
+/// Declares a name of the scenario; one that hides a global or a function is a mistake.
+fn declare(scope: &mut Scope<'_>, name: &Spanned<String>, names: &mut Names) -> usize {
+    if scope.globals.slot(&name.value).is_some() || crate::expression::is_function(&name.value) {
+        scope.error(
+            &name.span,
+            format!("`{name}` already stands for something else"),
+            Some("choose a name that is no variable, fixture or function".into()),
+        );
+    }
+    names.declare(&name.value)
+}
+
+fn steps(
+    scope: &mut Scope<'_>,
+    written: &[Spanned<model::Step>],
+    names: &mut Names,
+    around: &Around<'_>,
+    numbers: &mut Numbers,
+) -> Option<Vec<Step>> {
+    let mut compiled = Some(Vec::with_capacity(written.len()));
+    for one in written {
+        let step = step(scope, one, names, around, numbers);
+        match (compiled.as_mut(), step) {
+            (Some(list), Some(step)) => list.push(step),
+            _ => compiled = None,
+        }
+    }
+    compiled
+}
+
+const KINDS: &str = "sql, transaction, sleep, think_time, let, if, repeat, check, barrier or rollback";
+
+fn step(
+    scope: &mut Scope<'_>,
+    written: &Spanned<model::Step>,
+    names: &mut Names,
+    around: &Around<'_>,
+    numbers: &mut Numbers,
+) -> Option<Step> {
+    let (one, span) = (&written.value, &written.span);
+    if around.depth > DEEPEST {
+        scope.error(span, "steps are nested too deeply", None);
+        return None;
+    }
+    let kinds = [
+        one.sql.is_some(),
+        one.transaction.is_some(),
+        one.sleep.is_some(),
+        one.think_time.is_some(),
+        one.bindings.is_some(),
+        one.condition.is_some(),
+        one.repeat.is_some(),
+        one.check.is_some(),
+        one.barrier.is_some(),
+        one.rollback.is_some(),
+    ];
+    match kinds.iter().filter(|is| **is).count() {
+        1 => {}
+        0 => {
+            scope.error(span, "a step without a kind", Some(format!("give it one of {KINDS}")));
+            return None;
+        }
+        _ => {
+            scope.error(span, "a step of more than one kind", Some("make several steps of it".into()));
+            return None;
+        }
+    }
+    misplaced_keys(scope, one, span);
+    let inner = Around { depth: around.depth + 1, ..around.clone() };
+    if let Some(text) = &one.sql {
+        sql_step(scope, one, text, names, around, numbers)
+    } else if let Some(transaction) = &one.transaction {
+        self::transaction(scope, transaction, span, names, &inner, numbers)
+    } else if let Some(time) = one.sleep {
+        Some(Step::Sleep(time.0))
+    } else if let Some(time) = one.think_time {
+        if around.in_transaction {
+            scope.error(span, "`think_time` inside a transaction", Some("use `sleep`: the transaction stays open".into()));
+            return None;
+        }
+        Some(Step::Think(time.0))
+    } else if let Some(written) = &one.bindings {
+        bindings(scope, written, names).map(Step::Let)
+    } else if let Some(condition) = &one.condition {
+        let condition = scope.expression(condition, names);
+        let then = steps(scope, one.then.as_deref().unwrap_or_default(), names, &inner, numbers);
+        let otherwise = steps(scope, one.otherwise.as_deref().unwrap_or_default(), names, &inner, numbers);
+        Some(Step::If { condition: condition?, then: then?, otherwise: otherwise? })
+    } else if let Some(repeat) = &one.repeat {
+        self::repeat(scope, repeat, one.steps.as_deref().unwrap_or_default(), names, &inner, numbers)
+    } else if let Some(condition) = &one.check {
+        numbers.check += 1;
+        let name = one.name.as_ref().map_or_else(|| format!("check {}", numbers.check), |name| name.value.clone());
+        scope.expression(condition, names).map(|condition| Step::Check { name, condition })
+    } else if let Some(barrier) = &one.barrier {
+        self::barrier(scope, &barrier.value)
+    } else if let Some(rollback) = &one.rollback {
+        if !around.in_transaction {
+            scope.error(&rollback.span, "`rollback` outside a transaction", None);
+        }
+        if !rollback.value {
+            scope.error(&rollback.span, "`rollback: false` does nothing", Some("leave the step out".into()));
+        }
+        Some(Step::Rollback)
+    } else {
+        unreachable!("exactly one kind is there")
+    }
+}
+
+/// Keys that belong to another kind of step.
+fn misplaced_keys(scope: &mut Scope<'_>, one: &model::Step, span: &Range<usize>) {
+    let rules = [
+        (one.capture.is_some(), one.sql.is_some(), "capture", "sql"),
+        (one.assert.is_some(), one.sql.is_some(), "assert", "sql"),
+        (one.then.is_some(), one.condition.is_some(), "then", "if"),
+        (one.otherwise.is_some(), one.condition.is_some(), "else", "if"),
+        (one.steps.is_some(), one.repeat.is_some(), "steps", "repeat"),
+    ];
+    for (there, allowed, key, with) in rules {
+        if there && !allowed {
+            let hint = (key == "assert").then(|| "use a `check` step".to_owned());
+            scope.error(span, format!("`{key}` goes with `{with}`"), hint);
+        }
+    }
+    if one.condition.is_some() && one.then.is_none() {
+        scope.error(span, "`if` without `then`", None);
+    }
+    if one.repeat.is_some() && one.steps.is_none() {
+        scope.error(span, "`repeat` without `steps`", None);
+    }
+}
+
+fn sql_step(
+    scope: &mut Scope<'_>,
+    one: &model::Step,
+    text: &Spanned<String>,
+    names: &mut Names,
+    around: &Around<'_>,
+    numbers: &mut Numbers,
+) -> Option<Step> {
+    numbers.sql += 1;
+    let name = one.name.as_ref().map_or_else(|| format!("sql {}", numbers.sql), |name| name.value.clone());
+    let statement = statement(scope, text, names, around, &name);
+    let captures = match &one.capture {
+        Some(capture) => captures(scope, capture, names),
+        None => Vec::new(),
+    };
+    let written: Vec<Spanned<String>> =
+        one.assert.iter().flat_map(|assertions| assertions.iter().cloned()).collect();
+    let result = (!written.is_empty()).then(|| ResultSlots {
+        rows_affected: names.declare("rows_affected"),
+        row_count: names.declare("row_count"),
+        row: names.declare("row"),
+    });
+    let assertions: Vec<_> = written.iter().map(|text| scope.expression(text, names)).collect();
+    let retry = if around.in_transaction { RetryPolicy::default() } else { policy(scope, &around.retry)? };
+    Some(Step::Sql(SqlStep {
+        name,
+        statement: statement?,
+        captures,
+        assertions: assertions.into_iter().collect::<Option<_>>()?,
+        result,
+        retry,
+    }))
+}
+
+fn statement(
+    scope: &mut Scope<'_>,
+    text: &Spanned<String>,
+    names: &Names,
+    around: &Around<'_>,
+    step: &str,
+) -> Option<StatementIndex> {
+    let compiled = match sql::compile(&text.value, names, &|name| identifier(scope, name)) {
+        Ok(compiled) => compiled,
+        Err(sql::SqlError::Template(error)) => {
+            scope.template_error(&text.span, &text.value, &error);
+            return None;
+        }
+        Err(error) => {
+            let place = scope.place(&text.span, &text.value, error.range());
+            scope.error(&place, error.to_string(), error.hint());
+            return None;
+        }
+    };
+    let facts = match locks::analyse(&compiled.text) {
+        Analysis::Known(facts) => Some(facts),
+        Analysis::Unknown => None,
+    };
+    if facts.as_ref().is_some_and(|facts| facts.statements > 1) {
+        scope.error(&text.span, "more than one statement in a step", Some("make a step of each".into()));
+        return None;
+    }
+    if facts.as_ref().is_some_and(|facts| facts.controls_transaction) {
+        scope.error(
+            &text.span,
+            "a statement that begins or ends a transaction",
+            Some("use a `transaction` step; `rollback: true` ends it without a commit".into()),
+        );
+        return None;
+    }
+    let lock_ranks = facts
+        .iter()
+        .flat_map(|facts| &facts.locks)
+        .filter_map(|lock| scope.lock_order.iter().position(|table| *table == lock.table))
+        .collect();
+    scope.statements.push(Statement {
+        text: format!("{} /* {} */", compiled.text.trim_end().trim_end_matches(';'), comment_text(around.operation)),
+        parameters: compiled.parameters,
+        facts,
+        lock_ranks,
+        operation: around.operation.to_owned(),
+        step: step.to_owned(),
+        span: text.span.clone(),
+    });
+    Some(StatementIndex(scope.statements.len() - 1))
+}
+
+/// A name as it may stand in a comment of a statement: the server's activity view shows it.
+fn comment_text(name: &str) -> String {
+    name.chars().map(|c| if c.is_alphanumeric() || "_-. ".contains(c) { c } else { '_' }).collect()
+}
+
+/// What `@{name}` stands for: the table of a fixture, or the text of a variable.
+fn identifier(scope: &Scope<'_>, name: &str) -> Option<String> {
+    if let Some(fixture) = scope.loaded.file.fixtures.get(name) {
+        return Some(fixture.table.value.clone());
+    }
+    let slot = scope.globals.slot(name)?;
+    scope.constants.iter().find(|(at, _)| *at == slot).and_then(|(_, value)| value.as_str().map(str::to_owned))
+}
+
+fn captures(scope: &mut Scope<'_>, capture: &Spanned<Capture>, names: &mut Names) -> Vec<(usize, CaptureKind)> {
+    match &capture.value {
+        Capture::First(name) => {
+            let name = Spanned { value: name.clone(), span: capture.span.clone() };
+            vec![(declare(scope, &name, names), CaptureKind::First)]
+        }
+        Capture::Each(each) => each.iter().map(|(name, kind)| (declare(scope, name, names), *kind)).collect(),
+    }
+}
+
+fn policy(scope: &mut Scope<'_>, written: &Retry) -> Option<RetryPolicy> {
+    match retry::compile(written) {
+        Ok(policy) => Some(policy),
+        Err((error, span)) => {
+            scope.error(&span, error.to_string(), Some(error.hint()));
+            None
+        }
+    }
+}
+
+fn transaction(
+    scope: &mut Scope<'_>,
+    written: &model::Transaction,
+    span: &Range<usize>,
+    names: &mut Names,
+    around: &Around<'_>,
+    numbers: &mut Numbers,
+) -> Option<Step> {
+    if around.in_transaction {
+        scope.error(span, "a transaction inside a transaction", Some("use savepoints in `sql` steps".into()));
+        return None;
+    }
+    if written.steps.is_empty() {
+        scope.error(span, "a transaction without steps", None);
+    }
+    let retry = match &written.retry {
+        Some(specific) => retry::overlay(&around.retry, specific),
+        None => around.retry.clone(),
+    };
+    let retry = policy(scope, &retry);
+    let isolation = written.isolation.or(around.isolation);
+    let inside = Around { in_transaction: true, isolation, ..around.clone() };
+    let steps = steps(scope, &written.steps, names, &inside, numbers);
+    Some(Step::Transaction(Transaction { isolation, retry: retry?, steps: steps? }))
+}
+
+fn repeat(
+    scope: &mut Scope<'_>,
+    written: &Spanned<Repeat>,
+    body: &[Spanned<model::Step>],
+    names: &mut Names,
+    around: &Around<'_>,
+    numbers: &mut Numbers,
+) -> Option<Step> {
+    match &written.value {
+        Repeat::Times(times) => {
+            let times = scope.template(times, names);
+            let slot = names.declare("i");
+            let steps = steps(scope, body, names, around, numbers);
+            Some(Step::Repeat { times: times?, slot, steps: steps? })
+        }
+        Repeat::Each { variable, list } => {
+            let list = scope.template(list, names);
+            let slot = declare(scope, variable, names);
+            let steps = steps(scope, body, names, around, numbers);
+            Some(Step::ForEach { list: list?, slot, steps: steps? })
+        }
+    }
+}
+
+fn barrier(scope: &mut Scope<'_>, written: &model::Barrier) -> Option<Step> {
+    let workers = scope.concurrency;
+    let parties = match &written.parties {
+        None => workers,
+        Some(node) => {
+            let parties = scope.whole_number(node, "`parties`", 1, u64::from(u32::MAX))?;
+            let parties = u32::try_from(parties).ok()?;
+            if parties > workers {
+                scope.error(
+                    &node.span,
+                    format!("the barrier waits for {parties} workers, but there are only {workers}"),
+                    Some(format!("lower `parties` to at most {workers}, or raise `load.concurrency`")),
+                );
+                return None;
+            }
+            parties
+        }
+    };
+    let timeout = written.timeout.map_or(Duration::from_secs(30), |timeout| timeout.0);
+    let same = scope.barriers.iter().position(|known| known.name == written.name.value);
+    if let Some(index) = same {
+        if scope.barriers[index].parties != parties {
+            scope.error(
+                &written.name.span,
+                format!("barrier `{}` is declared twice with different `parties`", written.name),
+                None,
+            );
+        }
+        return Some(Step::Barrier(index));
+    }
+    scope.barriers.push(Barrier { name: written.name.value.clone(), parties, timeout });
+    Some(Step::Barrier(scope.barriers.len() - 1))
+}
+
+/// The slot values that a frame starts with.
+pub(super) fn constant(scope: &mut Scope<'_>, name: &str, value: Value) -> usize {
+    let slot = scope.globals.declare(name);
+    scope.constants.push((slot, value));
+    slot
+}

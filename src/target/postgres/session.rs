@@ -1,0 +1,213 @@
+//! One connection, held.
+
+use std::sync::Arc;
+
+use futures_util::TryStreamExt;
+use sqlx::{
+    AssertSqlSafe, Column, ConnectOptions, Connection, Either, Executor, PgConnection, SqlSafeStr, SqlStr,
+    Statement, TypeInfo,
+    postgres::{PgArguments, PgStatement, PgTypeInfo},
+};
+
+use super::{
+    super::{Failure, SessionSettings},
+    binding::{self, ParameterType},
+    decoding::{self, ColumnType},
+    endpoint::{ConnectError, Endpoint},
+};
+use crate::{
+    expression::{Row, Rows, Value},
+    outcome::Isolation,
+};
+
+/// A statement with the types that the server found for it; good for every connection to the
+/// same database.
+#[derive(Debug)]
+pub struct PreparedStatement {
+    statement: PgStatement,
+    parameters: Vec<(ParameterType, PgTypeInfo)>,
+    columns: Arc<[Box<str>]>,
+    column_types: Vec<ColumnType>,
+}
+
+impl PreparedStatement {
+    /// The names of the columns that it returns.
+    pub fn columns(&self) -> &[Box<str>] {
+        &self.columns
+    }
+}
+
+/// A connection to PostgreSQL.
+#[derive(Debug)]
+pub struct PostgresSession {
+    connection: PgConnection,
+    pid: i32,
+    lost: bool,
+}
+
+impl PostgresSession {
+    pub(in crate::target) async fn connect(
+        endpoint: &Endpoint,
+        settings: &SessionSettings,
+    ) -> Result<Self, ConnectError> {
+        let options = endpoint.options(settings);
+        let mut connection = options.connect().await.map_err(|error| endpoint.connect_error(&error))?;
+        let (pid,): (i32,) = sqlx::query_as("SELECT pg_backend_pid()")
+            .persistent(false)
+            .fetch_one(&mut connection)
+            .await
+            .map_err(|error| endpoint.connect_error(&error))?;
+        Ok(Self { connection, pid, lost: false })
+    }
+
+    pub(in crate::target) fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    pub(in crate::target) fn is_lost(&self) -> bool {
+        self.lost
+    }
+
+    pub(in crate::target) async fn close(self) {
+        if !self.lost {
+            // The server notices a closed connection anyway.
+            let _ = self.connection.close().await;
+        }
+    }
+
+    /// Parameters of a type that has no binary form here are sent as text and cast by the
+    /// server; `placeholders` tells where in the text they stand.
+    pub(in crate::target) async fn prepare(
+        &mut self,
+        sql: &str,
+        placeholders: &[usize],
+    ) -> Result<PreparedStatement, Failure> {
+        let statement = self.parse(sql).await?;
+        let parameters = parameter_types(&statement);
+        let foreign: Vec<usize> =
+            (0..parameters.len()).filter(|n| parameters[*n].0 == ParameterType::Foreign).collect();
+        if foreign.is_empty() || placeholders.len() != parameters.len() {
+            return Ok(finish(statement, parameters));
+        }
+        let mut cast = sql.to_owned();
+        for n in foreign.into_iter().rev() {
+            let placeholder = format!("${}", n + 1);
+            let at = placeholders[n];
+            let name = parameters[n].1.name().to_lowercase();
+            cast.replace_range(at..at + placeholder.len(), &format!("({placeholder}::text)::{name}"));
+        }
+        let statement = self.parse(&cast).await?;
+        let parameters = parameter_types(&statement);
+        Ok(finish(statement, parameters))
+    }
+
+    async fn parse(&mut self, sql: &str) -> Result<PgStatement, Failure> {
+        let text: SqlStr = AssertSqlSafe(sql.to_owned()).into_sql_str();
+        let parsed = (&mut self.connection).prepare(text).await;
+        parsed.map_err(|error| self.failure(&error))
+    }
+
+    /// One message with both statements, so that reading the level back costs no round trip.
+    pub(in crate::target) async fn begin(
+        &mut self,
+        isolation: Option<Isolation>,
+    ) -> Result<Option<Isolation>, Failure> {
+        let sql = match isolation {
+            None => "BEGIN; SHOW transaction_isolation",
+            Some(Isolation::ReadUncommitted) => {
+                "BEGIN ISOLATION LEVEL READ UNCOMMITTED; SHOW transaction_isolation"
+            }
+            Some(Isolation::ReadCommitted) => "BEGIN ISOLATION LEVEL READ COMMITTED; SHOW transaction_isolation",
+            Some(Isolation::RepeatableRead) => "BEGIN ISOLATION LEVEL REPEATABLE READ; SHOW transaction_isolation",
+            Some(Isolation::Serializable) => "BEGIN ISOLATION LEVEL SERIALIZABLE; SHOW transaction_isolation",
+        };
+        let answer = (&mut self.connection).fetch_optional(sqlx::raw_sql(sql)).await;
+        let row = answer.map_err(|error| self.failure(&error))?;
+        Ok(row.and_then(|row| decoding::text(&row, 0)).and_then(|level| Isolation::from_server(&level)))
+    }
+
+    pub(in crate::target) async fn execute(
+        &mut self,
+        prepared: &PreparedStatement,
+        values: &[Value],
+        fetch: bool,
+    ) -> Result<Rows, Failure> {
+        if values.len() != prepared.parameters.len() {
+            return Err(Failure::value(format!(
+                "the statement takes {} values and {} were given",
+                prepared.parameters.len(),
+                values.len()
+            )));
+        }
+        let mut arguments = PgArguments::default();
+        for (n, ((kind, info), value)) in prepared.parameters.iter().zip(values).enumerate() {
+            binding::bind(&mut arguments, *kind, info, value)
+                .map_err(|message| Failure::value(format!("value {}: {message}", n + 1)))?;
+        }
+        let mut rows = Rows::default();
+        let mut failed = None;
+        {
+            let mut answers = (&mut self.connection).fetch_many(prepared.statement.query_with(arguments));
+            loop {
+                match answers.try_next().await {
+                    Ok(Some(Either::Left(done))) => rows.affected += done.rows_affected(),
+                    Ok(Some(Either::Right(row))) if fetch => {
+                        match decoding::decode(&row, &prepared.column_types) {
+                            Ok(values) => rows.rows.push(Row::new(Arc::clone(&prepared.columns), values)),
+                            Err(failure) => failed = Some(failure),
+                        }
+                    }
+                    Ok(Some(Either::Right(_))) => {}
+                    Ok(None) => break,
+                    Err(error) => {
+                        failed = Some(Failure::from_sqlx(&error));
+                        break;
+                    }
+                }
+            }
+        }
+        match failed {
+            None => Ok(rows),
+            Some(failure) => {
+                self.lost |= failure.connection_lost;
+                Err(failure)
+            }
+        }
+    }
+
+    pub(in crate::target) async fn run(&mut self, sql: &'static str) -> Result<(), Failure> {
+        let done = (&mut self.connection).execute(sqlx::raw_sql(sql)).await;
+        done.map(drop).map_err(|error| self.failure(&error))
+    }
+
+    pub(in crate::target) async fn script(&mut self, sql: &str) -> Result<(), Failure> {
+        let done = (&mut self.connection).execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))).await;
+        done.map(drop).map_err(|error| self.failure(&error))
+    }
+
+    fn failure(&mut self, error: &sqlx::Error) -> Failure {
+        let failure = Failure::from_sqlx(error);
+        self.lost |= failure.connection_lost;
+        failure
+    }
+}
+
+fn parameter_types(statement: &PgStatement) -> Vec<(ParameterType, PgTypeInfo)> {
+    match statement.parameters() {
+        Some(Either::Left(types)) => {
+            types.iter().map(|info| (ParameterType::of(info), info.clone())).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn finish(statement: PgStatement, parameters: Vec<(ParameterType, PgTypeInfo)>) -> PreparedStatement {
+    let columns = statement.columns().iter().map(|column| column.name().into()).collect();
+    let column_types = statement.columns().iter().map(|column| ColumnType::of(column.type_info())).collect();
+    PreparedStatement { statement, parameters, columns, column_types }
+}
+
+/// A name as an identifier in quotes, whatever is in it.
+pub fn quote_name(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}

@@ -1,0 +1,77 @@
+//! Who waits for whom, asked of the server.
+//!
+//! One statement over `pg_locks` for the waiters and `pg_blocking_pids` for those that they wait
+//! for; only sessions of this run are looked at. `pg_blocking_pids` takes all partitions of the
+//! lock table for a moment, so that the caller decides how often it asks.
+
+use super::super::{Failure, Prepared, Session};
+use crate::expression::Value;
+
+/// A session that waits for a lock.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LockWait {
+    /// Server process that waits.
+    pub waiting: i32,
+    /// Server processes that it waits for.
+    pub blocking: Vec<i32>,
+    /// How long it has waited so far, in milliseconds.
+    pub waited_ms: f64,
+    /// When the wait began, as the server writes it: tells one wait of a session from another.
+    pub since: String,
+    /// The table, when the lock is on a table or on a row of one.
+    pub table: Option<String>,
+}
+
+/// A prepared question.
+#[derive(Debug)]
+pub struct WaitSampler {
+    prepared: Prepared,
+    prefix: Value,
+}
+
+/// `waitstart` is there from PostgreSQL 14 on and null for the first moments of a wait; the time
+/// since the statement began stands in for it.
+const SAMPLE: &str = "
+    SELECT l.pid,
+           pg_blocking_pids(l.pid),
+           (extract(epoch FROM clock_timestamp() - coalesce(l.waitstart, a.query_start)) * 1000)::float8,
+           coalesce(l.waitstart, a.query_start)::text,
+           coalesce(l.relation, held.relation)::regclass::text
+      FROM pg_locks l
+      JOIN pg_stat_activity a ON a.pid = l.pid
+      LEFT JOIN LATERAL (
+           SELECT t.relation FROM pg_locks t
+            WHERE t.pid = l.pid AND t.locktype = 'tuple' AND l.locktype = 'transactionid' LIMIT 1) held ON true
+     WHERE NOT l.granted AND starts_with(a.application_name, $1)";
+
+impl WaitSampler {
+    /// Prepares the question for sessions whose application name begins with `prefix`.
+    ///
+    /// # Errors
+    /// When the server doesn't know the columns (before PostgreSQL 14) or refuses.
+    pub async fn prepare(session: &mut Session, prefix: &str) -> Result<Self, Failure> {
+        Ok(Self { prepared: session.prepare(SAMPLE, &[]).await?, prefix: Value::from(prefix) })
+    }
+
+    /// Asks once.
+    ///
+    /// # Errors
+    /// What the server or the connection answered.
+    pub async fn sample(&self, session: &mut Session) -> Result<Vec<LockWait>, Failure> {
+        let values = [self.prefix.clone()];
+        let rows = session.execute(&self.prepared, &values, true).await?;
+        Ok(rows.rows.iter().filter_map(|row| wait(row.values())).collect())
+    }
+}
+
+fn wait(values: &[Value]) -> Option<LockWait> {
+    let [waiting, blocking, waited, since, table] = values else { return None };
+    let pid = |value: &Value| value.as_i64().and_then(|pid| i32::try_from(pid).ok());
+    Some(LockWait {
+        waiting: pid(waiting)?,
+        blocking: blocking.try_iter().ok()?.filter_map(|value| pid(&value)).collect(),
+        waited_ms: f64::try_from(waited.clone()).ok()?.max(0.0),
+        since: since.as_str()?.to_owned(),
+        table: table.as_str().map(str::to_owned),
+    })
+}
