@@ -89,7 +89,8 @@ fn lines_of_secrets(text: &str, syntax: Syntax) -> Vec<Range<usize>> {
             inside = false;
         }
         if inside || names_secrets {
-            let from = line.find([':', '=']).map_or(0, |separator| separator + 1);
+            let separator = line.find([':', '=']).map(|separator| separator + 1);
+            let from = separator.unwrap_or(if names_secrets { line.len() } else { 0 });
             places.push(start + from..start + line.trim_end().len().max(from));
         }
         start += line.len();

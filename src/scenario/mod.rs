@@ -11,6 +11,7 @@ mod deserializer;
 mod environment;
 mod load;
 mod mask;
+mod metric;
 mod model;
 mod node;
 mod overrides;
@@ -24,6 +25,7 @@ mod spanned;
 mod sub_span;
 mod suggest;
 
+pub mod threshold;
 mod toml;
 mod yaml;
 
