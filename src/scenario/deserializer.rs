@@ -145,18 +145,19 @@ fn found(unexpected: &Unexpected<'_>) -> String {
 pub(super) struct NodeDeserializer<'de> {
     node: &'de Node,
     name: Option<&'de Range<usize>>,
+    root: bool,
 }
 
 impl<'de> NodeDeserializer<'de> {
     pub(super) fn new(node: &'de Node) -> Self {
-        Self { node, name: None }
+        Self { node, name: None, root: true }
     }
 
     /// A missing key is shown at the name of the map that lacks it, anything else at the value.
     fn place(&self, error: TreeError) -> TreeError {
         match (error.missing.is_some(), self.name) {
             (true, Some(name)) => error.or_at(name),
-            (true, None) if error.path.is_empty() && self.node.span.start == 0 => error,
+            (true, None) if self.root => error,
             _ => error.or_at(&self.node.span),
         }
     }
@@ -243,7 +244,8 @@ impl<'de> de::SeqAccess<'de> for Elements<'de> {
         seed: T,
     ) -> Result<Option<T::Value>, TreeError> {
         let Some((index, node)) = self.items.next() else { return Ok(None) };
-        seed.deserialize(NodeDeserializer::new(node)).map(Some).map_err(|error| error.below(index))
+        let deserializer = NodeDeserializer { node, name: None, root: false };
+        seed.deserialize(deserializer).map(Some).map_err(|error| error.below(index))
     }
     fn size_hint(&self) -> Option<usize> {
         Some(self.items.len())
@@ -264,7 +266,7 @@ impl<'de> de::MapAccess<'de> for Entries<'de> {
     }
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, TreeError> {
         let (index, (key, node)) = self.current.expect("serde asks for a value after its key");
-        seed.deserialize(NodeDeserializer { node, name: Some(&key.span) })
+        seed.deserialize(NodeDeserializer { node, name: Some(&key.span), root: false })
             .map_err(|error| error.below(index))
     }
     fn size_hint(&self) -> Option<usize> {

@@ -7,55 +7,64 @@ use std::{
 };
 
 use super::{
-    problem::Problem,
+    problem::{Problem, Problems},
     source::{Source, Syntax},
     suggest,
 };
 
 /// Values in one file, aliases expanded.
 pub(super) const MOST_NODES: usize = 20_000;
-/// Lists and maps inside one another.
-pub(super) const DEEPEST: usize = 64;
+/// Lists and maps inside one another: far beyond what a scenario needs, and within the 2 MB stack
+/// of a thread even in a debug build, where every level of the model costs most.
+pub(super) const DEEPEST: usize = 32;
 /// Bytes in one file.
 pub(super) const LARGEST: u64 = 4 * 1024 * 1024;
 
 /// Reads a file, at most [`LARGEST`] bytes of it.
-pub(super) fn read(path: &Path) -> Result<Source, Problem> {
+pub(super) fn read(path: &Path) -> Result<Source, Problems> {
     let syntax = syntax(path)?;
     let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
     if metadata.is_dir() {
-        return Err(Problem::error(format!("`{}` is a folder, not a scenario file", path.display())));
+        return Err(a_folder(path).into());
     }
     if !metadata.is_file() {
-        return Err(Problem::error(format!("`{}` is not a regular file", path.display())));
+        return Err(Problem::error(format!("`{}` is not a regular file", path.display())).into());
     }
     if metadata.len() > LARGEST {
-        return Err(too_large(path));
+        return Err(too_large(path).into());
     }
     let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(|error| unreadable(path, &error))?;
     file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
     if bytes.len() as u64 > LARGEST {
-        return Err(too_large(path));
+        return Err(too_large(path).into());
     }
-    Ok(Source::new(path.to_owned(), decode(bytes)?, syntax))
+    source(path, bytes, syntax)
 }
 
 /// Takes a text as if it had been read from `path`.
-pub(super) fn from_text(path: &Path, text: &str) -> Result<Source, Problem> {
+pub(super) fn from_text(path: &Path, text: &str) -> Result<Source, Problems> {
     let syntax = syntax(path)?;
     if text.len() as u64 > LARGEST {
-        return Err(too_large(path));
+        return Err(too_large(path).into());
     }
-    Ok(Source::new(path.to_owned(), decode(text.as_bytes().to_vec())?, syntax))
+    source(path, text.as_bytes().to_vec(), syntax)
+}
+
+/// What is wrong with the bytes is shown with the file's name.
+fn source(path: &Path, bytes: Vec<u8>, syntax: Syntax) -> Result<Source, Problems> {
+    let source = |text| Source::new(path.to_owned(), text, syntax);
+    decode(bytes).map(source).map_err(|problem| Problems::from(problem).with_source(source(String::new())))
+}
+
+fn a_folder(path: &Path) -> Problem {
+    Problem::error(format!("`{}` is a folder, not a scenario file", path.display()))
 }
 
 fn syntax(path: &Path) -> Result<Syntax, Problem> {
     match Syntax::of(path) {
         Some(syntax) => Ok(syntax),
-        None if path.is_dir() => {
-            Err(Problem::error(format!("`{}` is a folder, not a scenario file", path.display())))
-        }
+        None if path.is_dir() => Err(a_folder(path)),
         None => Err(Problem::error(format!("`{}` is not a scenario file by its ending", path.display()))
             .hint("a scenario ends in .yaml, .yml or .toml")),
     }

@@ -31,14 +31,21 @@ pub(super) fn problem(problem: &Problem, source: Option<&Source>, color: bool) -
             None => elements.push(Origin::path(path).into()),
             Some(span) => {
                 let (line, column) = source.line_column(span.start);
-                elements.push(Origin::path(path).line(line).char_column(column).into());
                 let shown = Shown::new(source, line, span);
                 let mark = AnnotationKind::Primary.span(shown.mark);
                 let mark = match &problem.label {
                     Some(label) => mark.label(harmless(label)),
                     None => mark,
                 };
-                elements.push(Snippet::source(shown.text).line_start(line).annotation(mark).into());
+                // Where the line isn't shown as it is, the place has to be told apart from it.
+                let moved = shown.text[..shown.start].chars().count() + 1 != column;
+                let snippet = Snippet::source(shown.text).line_start(line).annotation(mark);
+                if moved {
+                    elements.push(Origin::path(path).line(line).char_column(column).into());
+                    elements.push(snippet.into());
+                } else {
+                    elements.push(snippet.path(path).into());
+                }
             }
         }
     }
@@ -76,6 +83,7 @@ fn spelled(c: char) -> String {
 /// A line made fit to be shown, and where the mark stands in it.
 struct Shown {
     text: String,
+    start: usize,
     mark: Range<usize>,
 }
 
@@ -88,7 +96,7 @@ impl Shown {
             source.text[line.start..start].char_indices().rev().nth(BEFORE).map(|(at, _)| line.start + at);
         let after = source.text[start..line.end].char_indices().nth(AFTER).map(|(at, _)| start + at);
         let window = before.unwrap_or(line.start)..after.unwrap_or(line.end);
-        let mut shown = Self { text: String::new(), mark: 0..0 };
+        let mut shown = Self { text: String::new(), start: 0, mark: 0..0 };
         if before.is_some() {
             shown.text.push('…');
         }
@@ -106,6 +114,8 @@ impl Shown {
             match mask {
                 Some(_) if mask == last_mask => {}
                 Some(_) => shown.text.push_str(MASK),
+                // The renderer widens tabs by itself, without moving the column.
+                None if c == '\t' => shown.text.push(c),
                 None => shown.text.push_str(&spelled(c)),
             }
             last_mask = mask;
@@ -120,6 +130,7 @@ impl Shown {
             shown.text.push('…');
         }
         shown.mark.end = shown.mark.end.max(shown.mark.start);
+        shown.start = shown.mark.start;
         shown
     }
 }

@@ -173,13 +173,12 @@ impl Decoder<'_> {
             }
             Style::Plain | Style::Single if found.is_whitespace() => self.fold(wanted),
             Style::Block { indent, folds } if found == '\n' => {
-                if wanted == '\n' || (folds && wanted == ' ') {
+                let breaks = wanted == '\n' || (folds && wanted == ' ');
+                if breaks {
                     self.at += 1;
                     self.indent(indent);
-                    true
-                } else {
-                    false
                 }
+                breaks
             }
             _ if found == wanted => {
                 self.at += found.len_utf8();

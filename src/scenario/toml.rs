@@ -12,7 +12,7 @@ use super::{
     problem::Problem,
     reader::{DEEPEST, MOST_NODES},
     spanned::Spanned,
-    yaml::too_large,
+    yaml::{too_deep, too_large, too_many},
 };
 
 /// A text with more of these than this isn't a scenario; found before the parser allocates.
@@ -21,29 +21,29 @@ const MOST_SEPARATORS: usize = MOST_NODES * 5;
 /// Reads a text: a tree where one can be made, and what is wrong.
 pub(super) fn parse(text: &str) -> (Option<Node>, Vec<Problem>) {
     if text.bytes().filter(|byte| matches!(byte, b',' | b'=' | b'[')).count() > MOST_SEPARATORS {
-        return (None, vec![Problem::error(format!("more than {MOST_NODES} values in one file"))]);
+        return (None, vec![too_many()]);
     }
     let (table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
-        return (None, errors.iter().map(explain).collect());
+        return (None, errors.iter().map(|error| explain(error, text)).collect());
     }
-    let mut reading = Reading { problems: Vec::new(), nodes: 0 };
+    let mut reading = Reading { problems: Vec::new(), nodes: 0, beyond: false };
     let span = table.span();
     let node = reading.table(table.into_inner(), span, 1);
-    match reading.problems.iter().any(|problem| problem.span.is_none()) {
-        true => (None, reading.problems),
-        false => (Some(node), reading.problems),
-    }
+    ((!reading.beyond).then_some(node), reading.problems)
 }
 
-fn explain(error: &Error) -> Problem {
+fn explain(error: &Error, text: &str) -> Problem {
     let message = error.message().lines().collect::<Vec<_>>().join(", ");
+    let span = error.span();
+    let raw = span.clone().and_then(|span| text.get(span)).unwrap_or_default();
     let problem = match message.strip_prefix("duplicate key") {
-        Some(_) => Problem::error("duplicate key"),
-        None if message.contains("recur") => Problem::error(format!("nested deeper than {DEEPEST} levels")),
+        Some(_) if raw.is_empty() => Problem::error("duplicate key"),
+        Some(_) => Problem::error(format!("duplicate key `{raw}`")),
+        None if message.contains("recur") => too_deep(),
         None => Problem::error(format!("this is not TOML: {message}")),
     };
-    match error.span() {
+    match span {
         Some(span) => problem.at(span),
         None => problem,
     }
@@ -52,6 +52,8 @@ fn explain(error: &Error) -> Problem {
 struct Reading {
     problems: Vec<Problem>,
     nodes: usize,
+    /// A limit was passed: the tree isn't whole.
+    beyond: bool,
 }
 
 impl Reading {
@@ -71,12 +73,13 @@ impl Reading {
     fn value(&mut self, value: DeValue<'_>, span: Range<usize>, depth: usize) -> Node {
         self.nodes += 1;
         if depth > DEEPEST || self.nodes > MOST_NODES {
-            let message = match depth > DEEPEST {
-                true => format!("nested deeper than {DEEPEST} levels"),
-                false => format!("more than {MOST_NODES} values in one file"),
-            };
-            if self.problems.iter().all(|problem| problem.message != message) {
-                self.problems.push(Problem::error(message));
+            if !self.beyond {
+                let problem = match depth > DEEPEST {
+                    true => too_deep(),
+                    false => too_many(),
+                };
+                self.problems.push(problem.at(span.clone()));
+                self.beyond = true;
             }
             return Node::new(span, NodeKind::Null);
         }

@@ -207,9 +207,23 @@ fn not_text(key: &Wide, text: &str) -> Problem {
     }
 }
 
+/// Errors of the scanner count characters, not bytes.
+fn error_place(location: Location, text: &str) -> Range<usize> {
+    if location.span().byte_offset().is_some() {
+        return place(location);
+    }
+    let offset = location.span().offset() as usize;
+    let start = text.char_indices().nth(offset).map_or(text.len(), |(at, _)| at);
+    start..start
+}
+
 fn explain(error: &serde_saphyr::Error, text: &str) -> Problem {
     use serde_saphyr::Error;
-    let problem = match error.without_snippet() {
+    let cause = match error.without_snippet() {
+        Error::AliasError { error, .. } => error.without_snippet(),
+        other => other,
+    };
+    let problem = match cause {
         Error::MultipleDocuments { .. } => Problem::error("the file holds more than one YAML document")
             .hint("write one scenario to a file, without `---` between"),
         Error::Budget { breach, .. } => over_budget(breach),
@@ -228,10 +242,13 @@ fn explain(error: &serde_saphyr::Error, text: &str) -> Problem {
         other => {
             let message = other.to_string();
             let cut = message.find(" at line ").or_else(|| message.find("\n")).unwrap_or(message.len());
-            Problem::error(format!("this is not YAML: {}", &message[..cut]))
+            match &message[..cut] {
+                "recursion limit exceeded" => too_deep(),
+                reason => Problem::error(format!("this is not YAML: {reason}")),
+            }
         }
     };
-    let problem = match error.location().map(place) {
+    let problem = match error.location().map(|location| error_place(location, text)) {
         Some(place) => problem.at(place),
         None => problem,
     };
@@ -244,13 +261,19 @@ fn explain(error: &serde_saphyr::Error, text: &str) -> Problem {
 fn over_budget(breach: &serde_saphyr::budget::BudgetBreach) -> Problem {
     use serde_saphyr::budget::BudgetBreach as Breach;
     match breach {
-        Breach::Depth { .. } => Problem::error(format!("nested deeper than {DEEPEST} levels")),
-        Breach::Nodes { .. } | Breach::Events { .. } => {
-            Problem::error(format!("more than {MOST_NODES} values in one file"))
-        }
+        Breach::Depth { .. } => too_deep(),
+        Breach::Nodes { .. } | Breach::Events { .. } => too_many(),
         Breach::Documents { .. } => Problem::error("the file holds more than one YAML document"),
         _ => Problem::error("aliases expand to more than a scenario may hold"),
     }
+}
+
+pub(super) fn too_many() -> Problem {
+    Problem::error(format!("more than {MOST_NODES} values in one file"))
+}
+
+pub(super) fn too_deep() -> Problem {
+    Problem::error(format!("nested deeper than {DEEPEST} levels"))
 }
 
 /// The two mistakes that cost people most time in YAML.
