@@ -1,6 +1,9 @@
 #![forbid(unsafe_code)]
+pub mod engine;
 pub mod expression;
 pub mod measure;
 pub mod outcome;
+pub mod plan;
+pub mod scenario;
 pub mod target;
 pub mod units;

@@ -30,6 +30,11 @@ impl Names {
         })
     }
 
+    /// The name in a slot.
+    pub fn name(&self, slot: usize) -> Option<&str> {
+        self.0.get(slot).map(|name| &**name)
+    }
+
     /// How many slots a frame for these names needs.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -9,10 +9,7 @@ use super::{
 };
 use crate::{
     expression::{Names, Payloads, Value},
-    scenario::{
-        Loaded, Problems, Spanned,
-        model::{self, Release},
-    },
+    scenario::{self, Loaded, Problems, Release, Spanned},
 };
 
 /// Most workers, fixture rows of one fixture, and operations of one run.
@@ -99,10 +96,6 @@ fn compile_parts(scope: &mut Scope<'_>) -> Option<Plan> {
 }
 
 fn check_header(scope: &mut Scope<'_>) {
-    let version = &scope.loaded.file.version;
-    if version.value != 1 {
-        scope.error(&version.span, format!("version {} of the language isn't known", version.value), Some("write `version: 1`".into()));
-    }
     let name = &scope.loaded.file.name;
     if name.value.trim().is_empty() || name.value.len() > 100 {
         scope.error(&name.span, "a scenario's name has 1 to 100 characters", None);
@@ -142,7 +135,7 @@ fn variables(scope: &mut Scope<'_>) {
     operation::constant(scope, "secrets", secrets);
 }
 
-fn load(scope: &mut Scope<'_>, written: &model::Load) -> Option<Load> {
+fn load(scope: &mut Scope<'_>, written: &scenario::Load) -> Option<Load> {
     let concurrency = scope.whole_number(&written.concurrency, "`concurrency`", 1, MOST_WORKERS);
     scope.concurrency = u32::try_from(concurrency.unwrap_or(1)).ok()?;
     let workers = scope.concurrency;
@@ -195,7 +188,7 @@ fn database(scope: &mut Scope<'_>) -> Option<Database> {
     })
 }
 
-fn location(scope: &mut Scope<'_>, target: &model::Target) -> Option<Location> {
+fn location(scope: &mut Scope<'_>, target: &scenario::Target) -> Option<Location> {
     let (text, span) = (target.database.value.trim(), &target.database.span);
     if matches!(text, "embedded" | "embedded:postgres") {
         let settings = target.settings.iter().map(|(name, value)| (name.value.clone(), value.value.clone()));
@@ -213,7 +206,7 @@ fn location(scope: &mut Scope<'_>, target: &model::Target) -> Option<Location> {
     None
 }
 
-fn migrations(scope: &mut Scope<'_>, target: &model::Target) -> Option<std::path::PathBuf> {
+fn migrations(scope: &mut Scope<'_>, target: &scenario::Target) -> Option<std::path::PathBuf> {
     let written = target.migrations.as_ref()?;
     let folder = scope.loaded.source.path.parent().unwrap_or(Path::new("")).join(&written.value);
     let postgres = folder.join("postgres");
@@ -262,7 +255,7 @@ fn fixtures(scope: &mut Scope<'_>) -> Vec<Option<Fixture>> {
 fn fixture(
     scope: &mut Scope<'_>,
     name: &Spanned<String>,
-    written: &model::Fixture,
+    written: &scenario::Fixture,
     earlier: &[String],
 ) -> Option<Fixture> {
     if scope.globals.slot(&name.value).is_some() || crate::expression::is_function(&name.value) {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     expression::{Expression, Template, TemplateError},
-    scenario::{Spanned, model},
+    scenario::{self, Spanned},
     units,
 };
 
@@ -21,7 +21,7 @@ const DEFAULT_EVENTUALLY: Duration = Duration::from_secs(5);
 pub(super) fn compile(
     scope: &mut Scope<'_>,
     name: &Spanned<String>,
-    written: &model::Invariant,
+    written: &scenario::Invariant,
 ) -> Option<Invariant> {
     if let Some(target) = &written.target
         && !scope.loaded.file.targets.contains_key(target.value.as_str())

@@ -10,7 +10,7 @@ use super::{locks::Facts, retry::RetryPolicy};
 use crate::{
     expression::{Expression, Names, Payloads, Template, Value},
     outcome::Isolation,
-    scenario::threshold::{Condition, MetricName},
+    scenario::threshold::{Condition, MetricCondition, MetricName},
 };
 
 /// Slots that every frame has, before the scenario's own names.
@@ -177,7 +177,7 @@ pub struct ResultSlots {
     pub row: usize,
 }
 
-pub use crate::scenario::model::CaptureKind;
+pub use crate::scenario::CaptureKind;
 
 /// Steps in one database transaction, retried as a whole.
 #[derive(Debug)]
@@ -293,7 +293,7 @@ pub struct Band {
 /// A piece of advice, given when its condition holds.
 #[derive(Debug, Clone)]
 pub struct Advice {
-    pub when: Option<(MetricName, Condition)>,
+    pub when: Option<MetricCondition>,
     pub text: String,
 }
 

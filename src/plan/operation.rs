@@ -12,10 +12,7 @@ use super::{
 use crate::{
     expression::{Names, Template, Value},
     outcome::Isolation,
-    scenario::{
-        Spanned,
-        model::{self, Capture, CaptureKind, Named, Repeat, Retry},
-    },
+    scenario::{self, Capture, CaptureKind, Named, Repeat, Retry, Spanned},
 };
 
 /// Steps within steps within steps end here.
@@ -35,7 +32,7 @@ struct Around<'a> {
 pub(super) fn compile(
     scope: &mut Scope<'_>,
     name: &Spanned<String>,
-    written: &model::Operation,
+    written: &scenario::Operation,
     isolation: Option<Isolation>,
 ) -> Option<Operation> {
     let weight = written.weight.as_ref().map_or(1.0, |weight| weight.value);
@@ -80,7 +77,7 @@ struct Numbers {
 
 fn bindings(
     scope: &mut Scope<'_>,
-    written: &Named<model::Literal>,
+    written: &Named<scenario::Literal>,
     names: &mut Names,
 ) -> Option<Vec<(usize, Template)>> {
     let mut compiled = Some(Vec::new());
@@ -109,7 +106,7 @@ fn declare(scope: &mut Scope<'_>, name: &Spanned<String>, names: &mut Names) -> 
 
 fn steps(
     scope: &mut Scope<'_>,
-    written: &[Spanned<model::Step>],
+    written: &[Spanned<scenario::Step>],
     names: &mut Names,
     around: &Around<'_>,
     numbers: &mut Numbers,
@@ -129,7 +126,7 @@ const KINDS: &str = "sql, transaction, sleep, think_time, let, if, repeat, check
 
 fn step(
     scope: &mut Scope<'_>,
-    written: &Spanned<model::Step>,
+    written: &Spanned<scenario::Step>,
     names: &mut Names,
     around: &Around<'_>,
     numbers: &mut Numbers,
@@ -205,7 +202,7 @@ fn step(
 }
 
 /// Keys that belong to another kind of step.
-fn misplaced_keys(scope: &mut Scope<'_>, one: &model::Step, span: &Range<usize>) {
+fn misplaced_keys(scope: &mut Scope<'_>, one: &scenario::Step, span: &Range<usize>) {
     let rules = [
         (one.capture.is_some(), one.sql.is_some(), "capture", "sql"),
         (one.assert.is_some(), one.sql.is_some(), "assert", "sql"),
@@ -229,7 +226,7 @@ fn misplaced_keys(scope: &mut Scope<'_>, one: &model::Step, span: &Range<usize>)
 
 fn sql_step(
     scope: &mut Scope<'_>,
-    one: &model::Step,
+    one: &scenario::Step,
     text: &Spanned<String>,
     names: &mut Names,
     around: &Around<'_>,
@@ -349,7 +346,7 @@ fn policy(scope: &mut Scope<'_>, written: &Retry) -> Option<RetryPolicy> {
 
 fn transaction(
     scope: &mut Scope<'_>,
-    written: &model::Transaction,
+    written: &scenario::Transaction,
     span: &Range<usize>,
     names: &mut Names,
     around: &Around<'_>,
@@ -376,7 +373,7 @@ fn transaction(
 fn repeat(
     scope: &mut Scope<'_>,
     written: &Spanned<Repeat>,
-    body: &[Spanned<model::Step>],
+    body: &[Spanned<scenario::Step>],
     names: &mut Names,
     around: &Around<'_>,
     numbers: &mut Numbers,
@@ -397,7 +394,7 @@ fn repeat(
     }
 }
 
-fn barrier(scope: &mut Scope<'_>, written: &model::Barrier) -> Option<Step> {
+fn barrier(scope: &mut Scope<'_>, written: &scenario::Barrier) -> Option<Step> {
     let workers = scope.concurrency;
     let parties = match &written.parties {
         None => workers,

@@ -6,7 +6,7 @@ use rand::{Rng, RngExt};
 
 use crate::{
     outcome::Cause,
-    scenario::model::{Backoff, Retry},
+    scenario::{Backoff, Retry},
     units,
 };
 

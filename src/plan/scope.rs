@@ -26,11 +26,11 @@ pub(super) struct Scope<'a> {
 
 impl Scope<'_> {
     pub fn error(&mut self, span: &Range<usize>, message: impl Into<String>, hint: Option<String>) {
-        self.problems.push(Problem::error(message).at(span.clone()).hint(hint));
+        self.problems.push(with_hint(Problem::error(message).at(span.clone()), hint));
     }
 
     pub fn warning(&mut self, span: &Range<usize>, message: impl Into<String>, hint: Option<String>) {
-        self.problems.push(Problem::warning(message).at(span.clone()).hint(hint));
+        self.problems.push(with_hint(Problem::warning(message).at(span.clone()), hint));
     }
 
     /// True when a name is missing only because a problem with it was reported already.
@@ -151,6 +151,13 @@ impl Scope<'_> {
             frame.store(*slot, value.clone());
         }
         frame
+    }
+}
+
+fn with_hint(problem: Problem, hint: Option<String>) -> Problem {
+    match hint {
+        Some(hint) => problem.hint(hint),
+        None => problem,
     }
 }
 

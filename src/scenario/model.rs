@@ -20,7 +20,7 @@ pub type Named<T> = IndexMap<Spanned<String>, T>;
 pub type Literal = Node;
 
 /// A deadheat scenario.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScenarioFile {
     /// The version of the language: 1.
@@ -63,7 +63,7 @@ pub struct ScenarioFile {
 }
 
 /// A database that operations run against.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
     /// `embedded` for a throw-away server, or a URL: `postgres://user@host/name`.
@@ -90,7 +90,7 @@ pub struct Target {
 }
 
 /// Rows made before the run.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Fixture {
     /// The table that the rows go into.
@@ -107,7 +107,7 @@ pub struct Fixture {
 }
 
 /// What is tried again after a failure, and when.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Retry {
     /// Causes: `deadlock`, `serialization`, `lock_timeout`, `busy`, `unique`, `connection`, or a
@@ -147,7 +147,7 @@ pub enum Backoff {
 }
 
 /// One kind of work.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Operation {
     /// One sentence for people.
@@ -168,7 +168,7 @@ pub struct Operation {
 
 /// One step. Exactly one of the keys that name a kind must be there: `sql`, `transaction`,
 /// `sleep`, `think_time`, `let`, `if`, `repeat`, `check`, `barrier`, `rollback`.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
     /// Shown in reports; `sql 1`, `sql 2`, … when not given.
@@ -224,7 +224,7 @@ pub struct Step {
 }
 
 /// Steps in one transaction.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Transaction {
     /// Level of this transaction; the target's when not given.
@@ -238,7 +238,7 @@ pub struct Transaction {
 }
 
 /// What is kept of a result, by name.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Capture {
     /// The first row under this name.
     First(String),
@@ -259,7 +259,7 @@ pub enum CaptureKind {
 }
 
 /// How often steps run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Repeat {
     /// A number or an expression.
     Times(Literal),
@@ -273,7 +273,7 @@ pub enum Repeat {
 }
 
 /// A meeting point of workers; it opens again and again.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Barrier {
     /// Barriers of one name are one barrier.
@@ -287,7 +287,7 @@ pub struct Barrier {
 }
 
 /// How much work, and by how many.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Load {
     /// Workers, each with a connection of its own: a number or an expression over `vars`.
@@ -317,7 +317,7 @@ pub enum Release {
 }
 
 /// SQL that must hold.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Invariant {
     /// One sentence for people.
@@ -344,7 +344,7 @@ pub struct Invariant {
 }
 
 /// One band of a grade.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Band {
     /// `"> 90%"`: with `grade`.
@@ -362,7 +362,7 @@ pub struct Band {
 }
 
 /// A piece of advice.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Advice {
     /// Always given with its band.
     Text(Spanned<String>),

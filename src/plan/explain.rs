@@ -1,0 +1,188 @@
+//! Prints a plan for people.
+
+use std::fmt::Write as _;
+
+use super::model::{Fixture, Location, Operation, Plan, SqlStep, Step, Work};
+use crate::units::format_duration;
+
+/// The compiled plan as text: what will run, in which order, with what delays and locks.
+pub fn explain(plan: &Plan) -> String {
+    let mut text = String::new();
+    header(plan, &mut text);
+    for fixture in &plan.fixtures {
+        fixture_line(plan, fixture, &mut text);
+    }
+    let total: f64 = plan.operations.iter().map(|operation| operation.weight).sum();
+    for operation in &plan.operations {
+        operation_text(plan, operation, total, &mut text);
+    }
+    judgement(plan, &mut text);
+    text
+}
+
+/// Writing to a string can't fail.
+macro_rules! line {
+    ($text:expr, $($argument:tt)*) => {
+        writeln!($text, $($argument)*).expect("writing to a string can't fail")
+    };
+}
+
+fn header(plan: &Plan, text: &mut String) {
+    line!(text, "{}", plan.name);
+    if let Some(description) = &plan.description {
+        line!(text, "  {}", description.trim());
+    }
+    let database = &plan.database;
+    let location = match &database.location {
+        Location::Embedded { settings } if settings.is_empty() => "embedded PostgreSQL".to_owned(),
+        Location::Embedded { settings } => {
+            let settings: Vec<String> = settings.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+            format!("embedded PostgreSQL with {}", settings.join(", "))
+        }
+        Location::Postgres { .. } => "PostgreSQL".to_owned(),
+    };
+    line!(text, "\ntarget {}: {location}", database.target);
+    if let Some(isolation) = database.isolation {
+        line!(text, "  isolation: {isolation}, read back inside every transaction");
+    }
+    if !database.lock_order.is_empty() {
+        line!(text, "  lock order: {}", database.lock_order.join(" → "));
+    }
+    let work = match plan.load.work {
+        Work::Iterations(count) => format!("{count} operations"),
+        Work::Duration(duration) => format!("operations for {}", format_duration(duration)),
+    };
+    let release = if plan.load.release_together { ", released together" } else { "" };
+    line!(text, "\nload: {} workers, {work}{release}", plan.load.concurrency);
+    if !plan.load.warmup.is_zero() {
+        line!(text, "  the first {} aren't measured", format_duration(plan.load.warmup));
+    }
+    if !plan.fixtures.is_empty() {
+        line!(text, "\nfixtures");
+    }
+}
+
+fn fixture_line(plan: &Plan, fixture: &Fixture, text: &mut String) {
+    let per = fixture
+        .per
+        .and_then(|index| plan.fixtures.get(index))
+        .map_or_else(String::new, |parent| format!(" for each of {}", parent.name));
+    let columns: Vec<&str> = fixture.columns.iter().map(|(name, _)| name.as_str()).collect();
+    line!(text, "  {}: {} rows in {}{per} ({})", fixture.name, fixture.rows, fixture.table, columns.join(", "));
+}
+
+fn operation_text(plan: &Plan, operation: &Operation, total: f64, text: &mut String) {
+    line!(text, "\noperation {} ({:.1}% of the work)", operation.name, operation.weight / total * 100.0);
+    if !operation.bindings.is_empty() {
+        let names: Vec<String> =
+            operation.bindings.iter().map(|(slot, _)| slot_name(operation, *slot)).collect();
+        line!(text, "  draws {}", names.join(", "));
+    }
+    steps_text(plan, operation, &operation.steps, 1, text);
+}
+
+fn slot_name(operation: &Operation, slot: usize) -> String {
+    operation.names.name(slot).unwrap_or_default().to_owned()
+}
+
+fn steps_text(plan: &Plan, operation: &Operation, steps: &[Step], depth: usize, text: &mut String) {
+    let indent = "  ".repeat(depth);
+    for step in steps {
+        match step {
+            Step::Sql(sql) => sql_text(plan, operation, sql, &indent, text),
+            Step::Transaction(transaction) => {
+                let level = transaction.isolation.map_or("the server's default level", |level| level.sql());
+                line!(text, "{indent}transaction at {level}");
+                line!(text, "{indent}  retry: {}", transaction.retry);
+                steps_text(plan, operation, &transaction.steps, depth + 1, text);
+            }
+            Step::Sleep(time) => line!(text, "{indent}sleep {}", format_duration(*time)),
+            Step::Think(time) => line!(text, "{indent}think for {}", format_duration(*time)),
+            Step::Let(bindings) => {
+                let names: Vec<String> = bindings.iter().map(|(slot, _)| slot_name(operation, *slot)).collect();
+                line!(text, "{indent}let {}", names.join(", "));
+            }
+            Step::If { condition, then, otherwise } => {
+                line!(text, "{indent}if {}", condition.source());
+                steps_text(plan, operation, then, depth + 1, text);
+                if !otherwise.is_empty() {
+                    line!(text, "{indent}else");
+                    steps_text(plan, operation, otherwise, depth + 1, text);
+                }
+            }
+            Step::Repeat { times, steps, .. } => {
+                line!(text, "{indent}repeat {times} times");
+                steps_text(plan, operation, steps, depth + 1, text);
+            }
+            Step::ForEach { list, slot, steps } => {
+                line!(text, "{indent}for each {} in {list}", slot_name(operation, *slot));
+                steps_text(plan, operation, steps, depth + 1, text);
+            }
+            Step::Check { name, condition } => line!(text, "{indent}{name}: {}", condition.source()),
+            Step::Barrier(index) => {
+                let barrier = &plan.barriers[*index];
+                line!(text, "{indent}barrier {} of {} workers", barrier.name, barrier.parties);
+            }
+            Step::Rollback => line!(text, "{indent}rollback"),
+        }
+    }
+}
+
+fn sql_text(plan: &Plan, operation: &Operation, sql: &SqlStep, indent: &str, text: &mut String) {
+    let statement = &plan.statements[sql.statement.0];
+    let shown = statement.text.rsplit_once(" /*").map_or(statement.text.as_str(), |(sql, _)| sql);
+    let shown: Vec<&str> = shown.split_whitespace().collect();
+    line!(text, "{indent}{}: {}", sql.name, shown.join(" "));
+    for (n, parameter) in statement.parameters.iter().enumerate() {
+        line!(text, "{indent}    ${} = {}", n + 1, parameter.source());
+    }
+    match &statement.facts {
+        Some(facts) if !facts.locks.is_empty() => {
+            let locks: Vec<String> =
+                facts.locks.iter().map(|lock| format!("{} of {}", lock.strength.describe(), lock.table)).collect();
+            line!(text, "{indent}    {}", locks.join(", "));
+        }
+        Some(_) => {}
+        None => line!(text, "{indent}    what it locks isn't known"),
+    }
+    for (slot, kind) in &sql.captures {
+        let what = match kind {
+            super::CaptureKind::First => "the first row",
+            super::CaptureKind::All => "all rows",
+            super::CaptureKind::Value => "the first value",
+        };
+        line!(text, "{indent}    keeps {what} as {}", slot_name(operation, *slot));
+    }
+    for assertion in &sql.assertions {
+        line!(text, "{indent}    asserts {}", assertion.source());
+    }
+}
+
+fn judgement(plan: &Plan, text: &mut String) {
+    if !plan.invariants.is_empty() {
+        line!(text, "\ninvariants");
+        for invariant in &plan.invariants {
+            line!(text, "  {} ({})", invariant.name, invariant.when());
+        }
+    }
+    if !plan.thresholds.is_empty() {
+        line!(text, "\nthresholds");
+        for threshold in &plan.thresholds {
+            line!(text, "  {}: {}", threshold.name, threshold.condition);
+        }
+    }
+    if !plan.grades.is_empty() {
+        line!(text, "\ngrades");
+        for grade in &plan.grades {
+            let bands: Vec<String> = grade
+                .bands
+                .iter()
+                .map(|band| match &band.condition {
+                    Some(condition) => format!("{condition} {}", band.grade),
+                    None => format!("otherwise {}", band.grade),
+                })
+                .collect();
+            line!(text, "  {}: {}", grade.name, bands.join("; "));
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Values that may be written in two ways: a text or a map.
+
+use std::{borrow::Cow, fmt};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, de, de::value::MapAccessDeserializer};
+
+use super::{
+    model::{Advice, Capture, CaptureKind, Literal, Named, Repeat},
+    node::NodeKind,
+    spanned::{MAP_OR_VALUE, Spanned},
+};
+
+impl<'de> Deserialize<'de> for Capture {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct CaptureVisitor;
+        impl<'de> de::Visitor<'de> for CaptureVisitor {
+            type Value = Capture;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name, or a map of names to `first`, `all` or `value`")
+            }
+            fn visit_newtype_struct<D: Deserializer<'de>>(self, value: D) -> Result<Capture, D::Error> {
+                String::deserialize(value).map(Capture::First)
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Capture, A::Error> {
+                Named::deserialize(MapAccessDeserializer::new(map)).map(Capture::Each)
+            }
+        }
+        deserializer.deserialize_newtype_struct(MAP_OR_VALUE, CaptureVisitor)
+    }
+}
+
+impl JsonSchema for Capture {
+    fn schema_name() -> Cow<'static, str> {
+        "Capture".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A name for the first row, or what each name holds.",
+            "anyOf": [
+                {"type": "string", "description": "The first row under this name."},
+                {"type": "object", "additionalProperties": generator.subschema_for::<CaptureKind>()},
+            ],
+        })
+    }
+}
+
+/// The map form of [`Repeat`].
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Each {
+    /// The name that the element goes by.
+    #[serde(rename = "for")]
+    variable: Spanned<String>,
+    /// The list: an expression or a literal list.
+    #[serde(rename = "in")]
+    list: Literal,
+}
+
+impl<'de> Deserialize<'de> for Repeat {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct RepeatVisitor;
+        impl<'de> de::Visitor<'de> for RepeatVisitor {
+            type Value = Repeat;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number, an expression, or a map with `for` and `in`")
+            }
+            fn visit_newtype_struct<D: Deserializer<'de>>(self, value: D) -> Result<Repeat, D::Error> {
+                let times = Literal::deserialize(value)?;
+                match &times.kind {
+                    NodeKind::Int(_) | NodeKind::Text(_) => Ok(Repeat::Times(times)),
+                    other => Err(de::Error::invalid_type(
+                        de::Unexpected::Other(other.describe()),
+                        &RepeatVisitor,
+                    )),
+                }
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Repeat, A::Error> {
+                let Each { variable, list } = Each::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Repeat::Each { variable, list })
+            }
+        }
+        deserializer.deserialize_newtype_struct(MAP_OR_VALUE, RepeatVisitor)
+    }
+}
+
+impl JsonSchema for Repeat {
+    fn schema_name() -> Cow<'static, str> {
+        "Repeat".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "How often: a number or an expression; or once for each element of a list.",
+            "anyOf": [
+                {"type": "integer", "minimum": 0},
+                {"type": "string", "description": "An expression: `{{ n }}`."},
+                generator.subschema_for::<Each>(),
+            ],
+        })
+    }
+}
+
+/// The map form of [`Advice`].
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Conditional {
+    /// Like `lock_order_violations > 0`.
+    #[serde(rename = "when")]
+    condition: Spanned<String>,
+    /// What to do.
+    text: Spanned<String>,
+}
+
+impl<'de> Deserialize<'de> for Advice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AdviceVisitor;
+        impl<'de> de::Visitor<'de> for AdviceVisitor {
+            type Value = Advice;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text, or a map with `when` and `text`")
+            }
+            fn visit_newtype_struct<D: Deserializer<'de>>(self, value: D) -> Result<Advice, D::Error> {
+                Spanned::deserialize(value).map(Advice::Text)
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Advice, A::Error> {
+                let Conditional { condition, text } =
+                    Conditional::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Advice::When { condition, text })
+            }
+        }
+        deserializer.deserialize_newtype_struct(MAP_OR_VALUE, AdviceVisitor)
+    }
+}
+
+impl JsonSchema for Advice {
+    fn schema_name() -> Cow<'static, str> {
+        "Advice".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "What to do; with `when`, given only when a condition holds.",
+            "anyOf": [
+                {"type": "string", "description": "Always given with its band."},
+                generator.subschema_for::<Conditional>(),
+            ],
+        })
+    }
+}

@@ -1,0 +1,111 @@
+//! The life of a scenario file: read, parse, override, put the environment in, type, check the
+//! version, and hand over the model with every problem found on the way.
+
+use std::{collections::BTreeSet, path::Path};
+
+use super::{
+    environment, mask,
+    model::ScenarioFile,
+    node::NodeKind,
+    overrides,
+    problem::{Problem, Problems},
+    reader,
+    recover::{self, Broken},
+    source::{Source, Syntax},
+    toml, yaml,
+};
+
+/// The only version of the language so far.
+const VERSION: u32 = 1;
+
+/// What comes from outside the file.
+pub struct LoadOptions<'a> {
+    /// The value of an environment variable.
+    pub environment: &'a dyn Fn(&str) -> Option<String>,
+    /// `--var NAME=VALUE`: replaces an entry of `vars`. The value is read as a YAML scalar.
+    pub vars: &'a [(String, String)],
+    /// `--target NAME=URL`: replaces `database` of a target.
+    pub targets: &'a [(String, String)],
+}
+
+/// A scenario as far as it could be read.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The file.
+    pub source: Source,
+    /// What it says, without the parts that have problems.
+    pub file: ScenarioFile,
+    /// The problems of its structure.
+    pub problems: Problems,
+    /// The names of what was left out because of a problem, so that their absence elsewhere
+    /// isn't reported as another one.
+    pub broken: BTreeSet<String>,
+}
+
+/// Reads a scenario file. Errors are those after which there is no model at all.
+pub fn load(path: &Path, options: &LoadOptions<'_>) -> Result<Loaded, Problems> {
+    finish(reader::read(path)?, options)
+}
+
+/// Reads a text as if it were the content of the file at `path`.
+pub fn load_str(path: &Path, text: &str, options: &LoadOptions<'_>) -> Result<Loaded, Problems> {
+    finish(reader::from_text(path, text)?, options)
+}
+
+fn finish(mut source: Source, options: &LoadOptions<'_>) -> Result<Loaded, Problems> {
+    let (tree, mut problems) = match source.syntax {
+        Syntax::Yaml => yaml::parse(&source.text),
+        Syntax::Toml => toml::parse(&source.text),
+    };
+    source.masked = mask::places(&source.text, source.syntax, tree.as_ref());
+    let Some(mut tree) = tree else { return Err(Problems::from(problems).with_source(source)) };
+    let NodeKind::Map(_) = &tree.kind else {
+        let problem = Problem::error(format!("a scenario is a map, not {}", tree.kind.describe()))
+            .at(tree.span.clone())
+            .hint("start with `version: 1`");
+        return Err(Problems::from(problem).with_source(source));
+    };
+
+    let overrides = overrides::take(&mut tree, options, &mut problems);
+    let mut broken = Broken::default();
+    environment::substitute(&mut tree, &source, options.environment, &mut problems, &mut broken);
+    overrides.put(&mut tree);
+    let secrets = mask::texts(&tree);
+
+    let file: Option<ScenarioFile> = recover::read(&mut tree, &stand_in, &mut problems, &mut broken);
+    if let Some(file) = &file
+        && *file.version != VERSION
+    {
+        problems.push(
+            Problem::error(format!("version {} of the language is not known", file.version))
+                .at(file.version.span.clone())
+                .hint(format!("this deadheat reads version {VERSION}")),
+        );
+    }
+    let mut problems = Problems::from(problems);
+    problems.edit_texts(|text| {
+        for secret in &secrets {
+            if text.contains(secret.as_str()) {
+                *text = text.replace(secret.as_str(), mask::MASK);
+            }
+        }
+    });
+    match file {
+        Some(file) => Ok(Loaded { source, file, problems, broken: broken.names }),
+        None => Err(problems.with_source(source)),
+    }
+}
+
+/// What stands for a required key at the top that is missing, so that the rest can be checked.
+fn stand_in(key: &str) -> Option<NodeKind> {
+    match key {
+        "version" => Some(NodeKind::Int(i64::from(VERSION))),
+        "name" => Some(NodeKind::Text(String::new())),
+        "targets" | "operations" => Some(NodeKind::Map(Vec::new())),
+        "load" => {
+            let concurrency = super::Node::new(0..0, NodeKind::Int(1));
+            Some(NodeKind::Map(vec![(super::Spanned::new("concurrency".to_owned(), 0..0), concurrency)]))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,39 @@
+//! What the user wrote: from the bytes of a scenario file to a typed model, or to all the
+//! problems that stand between them, each with its place.
+//!
+//! [`load`] is the way in. YAML is known only in `yaml`, TOML only in `toml`: both fill one tree
+//! ([`Node`]), on which overrides and the environment work, and from which one deserializer reads
+//! the model ([`ScenarioFile`]). Absent on purpose: meaning. Names are resolved and expressions
+//! compiled by `plan`, which reports through the same [`Problems`].
+
+mod choice;
+mod deserializer;
+mod environment;
+mod load;
+mod mask;
+mod metric;
+mod model;
+mod node;
+mod overrides;
+mod problem;
+mod reader;
+mod recover;
+mod render;
+mod schema;
+mod source;
+mod spanned;
+mod sub_span;
+mod suggest;
+
+pub mod threshold;
+mod toml;
+mod yaml;
+
+pub use load::{LoadOptions, Loaded, load, load_str};
+pub use model::*;
+pub use node::{Node, NodeKind};
+pub use problem::{Problem, Problems, Severity};
+pub use schema::json_schema;
+pub use source::Source;
+pub use spanned::{OneOrMany, Spanned};
+pub use suggest::{did_you_mean, nearest};
