@@ -1,6 +1,7 @@
 #![forbid(unsafe_code)]
 pub mod engine;
 pub mod expression;
+pub mod fixture;
 pub mod measure;
 pub mod outcome;
 pub mod plan;

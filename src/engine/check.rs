@@ -65,7 +65,7 @@ impl InvariantState {
         }
         let mut prepared = Vec::new();
         for (index, invariant) in plan.invariants.iter().enumerate() {
-            let statement = session.prepare(&invariant.text, &[]).await.map_err(|failure| (index, failure))?;
+            let statement = session.prepare(&invariant.text, &invariant.placeholders).await.map_err(|failure| (index, failure))?;
             prepared.push(statement);
         }
         let results = plan.invariants.iter().map(empty_result).collect();

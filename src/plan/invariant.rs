@@ -13,9 +13,6 @@ use crate::{
     units,
 };
 
-/// Names in `expect` and `message` beside the columns and the globals.
-pub const EXPECT_NAMES: [&str; 3] = ["before", "operations", "row_count"];
-
 const DEFAULT_EVENTUALLY: Duration = Duration::from_secs(5);
 
 pub(super) fn compile(
@@ -53,6 +50,7 @@ pub(super) fn compile(
         description: written.description.clone(),
         text: String::new(),
         parameters: Vec::new(),
+        placeholders: Vec::new(),
         expect: expect?,
         before: false,
         after: false,
@@ -76,6 +74,7 @@ pub(super) fn compile(
     let statement = statement?;
     invariant.text = statement.text;
     invariant.parameters = statement.parameters;
+    invariant.placeholders = statement.placeholders;
     Some(invariant)
 }
 

@@ -103,6 +103,8 @@ pub struct Statement {
     /// With placeholders.
     pub text: String,
     pub parameters: Vec<Expression>,
+    /// Where each placeholder stands in `text`.
+    pub placeholders: Vec<usize>,
     /// What is known of it; `None` when the parser doesn't know the statement.
     pub facts: Option<Facts>,
     /// Tables that it locks, as positions in the declared lock order.
@@ -224,6 +226,8 @@ pub struct Invariant {
     pub text: String,
     /// Over the globals.
     pub parameters: Vec<Expression>,
+    /// Where each placeholder stands in `text`.
+    pub placeholders: Vec<usize>,
     pub expect: Expect,
     pub before: bool,
     pub after: bool,
@@ -239,7 +243,7 @@ pub struct Invariant {
 #[derive(Debug)]
 pub enum Expect {
     NoRows,
-    /// Over the first row's columns and the names in [`super::invariant::EXPECT_NAMES`].
+    /// Over the first row's columns, `before`, `operations` and `row_count`.
     Holds(Expression),
 }
 

@@ -301,6 +301,7 @@ fn statement(
     scope.statements.push(Statement {
         text: format!("{} /* {} */", compiled.text.trim_end().trim_end_matches(';'), comment_text(around.operation)),
         parameters: compiled.parameters,
+        placeholders: compiled.placeholders,
         facts,
         lock_ranks,
         operation: around.operation.to_owned(),

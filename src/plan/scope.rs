@@ -81,17 +81,6 @@ impl Scope<'_> {
         }
     }
 
-    /// Compiles a text with templates in it.
-    pub fn text_template(&mut self, text: &Spanned<String>, names: &Names) -> Option<Template> {
-        match Template::compile(&text.value, names) {
-            Ok(template) => Some(template),
-            Err(error) => {
-                self.template_error(&text.span, &text.value, &error);
-                None
-            }
-        }
-    }
-
     /// Compiles an expression that stands alone, with or without braces around it.
     pub fn expression(&mut self, text: &Spanned<String>, names: &Names) -> Option<Expression> {
         let (source, range) = unbraced(&text.value);

@@ -13,6 +13,8 @@ pub struct CompiledSql {
     pub text: String,
     /// Bound to `$1`, `$2`, … in this order.
     pub parameters: Vec<Expression>,
+    /// Where each placeholder stands in `text`.
+    pub placeholders: Vec<usize>,
 }
 
 /// What is wrong with a statement's text; the range is in the text.
@@ -66,7 +68,8 @@ pub fn compile(
     if text.trim().is_empty() {
         return Err(SqlError::Empty);
     }
-    let mut compiled = CompiledSql { text: String::with_capacity(text.len()), parameters: Vec::new() };
+    let mut compiled =
+        CompiledSql { text: String::with_capacity(text.len()), parameters: Vec::new(), placeholders: Vec::new() };
     let mut quotes = Quotes::default();
     for segment in split(text).map_err(SqlError::Template)? {
         match segment {
@@ -85,6 +88,7 @@ pub fn compile(
                     SqlError::Template(TemplateError::Expression { error, range: range.clone() })
                 })?;
                 compiled.parameters.push(expression);
+                compiled.placeholders.push(compiled.text.len());
                 compiled.text.push_str(&format!("${}", compiled.parameters.len()));
             }
         }
