@@ -1,11 +1,13 @@
 //! What happened, as plain data: recorders while the run goes on, [`RunResults`] after it.
 
+mod collect;
 mod distribution;
 mod live;
 mod recorder;
 mod results;
 mod waits;
 
+pub use collect::collect;
 pub use distribution::{Distribution, Recording};
 pub use live::{LiveBoard, LiveCounters, LiveTotals};
 pub use recorder::{Ended, FailureKey, OperationRecord, Recorder, RetryRecord, SecondRecord};

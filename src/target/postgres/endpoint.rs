@@ -43,16 +43,6 @@ impl ConnectError {
     }
 }
 
-/// What a server says of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServerFacts {
-    /// `15.18`.
-    pub version: String,
-    /// Connections that an ordinary user can still have.
-    pub free_connections: i64,
-    pub max_connections: i64,
-}
-
 impl Endpoint {
     /// Reads a URL.
     ///

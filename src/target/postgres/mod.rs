@@ -3,9 +3,11 @@
 mod binding;
 mod decoding;
 mod endpoint;
+mod facts;
 mod session;
 mod waits;
 
-pub use endpoint::{ConnectError, Endpoint, ServerFacts};
+pub use endpoint::{ConnectError, Endpoint};
+pub use facts::ServerFacts;
 pub use session::{PostgresSession, PreparedStatement, quote_name};
 pub use waits::{LockWait, WaitSampler};

@@ -1,0 +1,191 @@
+//! Turns what was recorded into results: names for indices, shares for counts, an order for
+//! everything that a person will see.
+
+use std::{collections::HashMap, hash::Hash, time::Duration};
+
+use indexmap::IndexMap;
+
+use super::{
+    LiveBoard, WaitRecorder,
+    recorder::{OperationRecord, Recorder, SecondRecord},
+    results::{
+        ErrorSample, IsolationObservation, IsolationResults, LockOrderResults, LockOrderViolation, OperationResults,
+        Overlap, RetryAttempt, RetryResults, RunResults, TimelineEntry,
+    },
+};
+use crate::{outcome::Cause, plan::Plan};
+
+/// Kinds of failures that are shown.
+const MOST_ERRORS: usize = 20;
+
+/// Fills in everything that the load recorded.
+pub fn collect(
+    results: &mut RunResults,
+    plan: &Plan,
+    recorder: &Recorder,
+    waits: &WaitRecorder,
+    board: &LiveBoard,
+    duration: Duration,
+) {
+    let names = plan.operation_names();
+    let seconds = measured_seconds(recorder, duration);
+    results.duration_ms = duration.as_secs_f64() * 1e3;
+    let (waits, waited) = waits.finish(&names);
+    let mut all = OperationRecord::default();
+    for (index, (name, record)) in names.iter().zip(&recorder.operations).enumerate() {
+        let mut one = operation(record, seconds);
+        one.lock_wait_ms = waited.get(&index).copied().unwrap_or_default();
+        results.operations.insert(name.clone(), one);
+        all.merge(record.clone());
+    }
+    results.totals = operation(&all, seconds);
+    results.totals.lock_wait_ms = waits.total_ms;
+    results.waits = waits;
+    results.retries = retries(plan, recorder, &all);
+    results.isolation = isolation(recorder, &names);
+    results.lock_order = lock_order(plan, recorder);
+    results.overlap = Overlap {
+        most_in_flight: u64::from(board.most_in_flight()),
+        shared_rows: recorder.shared_rows,
+        most_on_one_row: u64::from(recorder.most_on_one_row),
+        conflicts: recorder.conflicts,
+    };
+    results.timeline = timeline(&recorder.seconds);
+    results.errors = errors(recorder, &names);
+}
+
+/// From the first measured begin to the last measured end, so that neither connecting nor a
+/// worker's idle tail counts.
+fn measured_seconds(recorder: &Recorder, duration: Duration) -> f64 {
+    recorder.window.map_or(duration, |(first, last)| last.saturating_sub(first)).as_secs_f64()
+}
+
+fn operation(record: &OperationRecord, seconds: f64) -> OperationResults {
+    let committed = record.ok + record.recovered;
+    OperationResults {
+        started: record.started(),
+        ok: record.ok,
+        recovered: record.recovered,
+        exhausted: record.exhausted,
+        failed: record.failed,
+        assertion: record.assertion,
+        timeout: record.timeout,
+        unknown: record.unknown,
+        skipped: record.skipped,
+        causes: by_cause(&record.causes),
+        met_deadlock: record.met_deadlock,
+        met_serialization: record.met_serialization,
+        retried: record.retried,
+        deadlocks: record.deadlocks,
+        retries: record.retries,
+        latency_ms: record.latency.distribution(),
+        attempt_ms: record.attempt.distribution(),
+        backoff_ms: record.backoff.distribution(),
+        lock_wait_ms: 0.0,
+        throughput_per_s: if seconds > 0.0 { committed as f64 / seconds } else { 0.0 },
+    }
+}
+
+/// Most frequent first, then by name.
+fn by_cause(causes: &HashMap<Cause, u64>) -> IndexMap<String, u64> {
+    let mut list: Vec<(String, u64)> = causes.iter().map(|(cause, count)| (cause.to_string(), *count)).collect();
+    list.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    list.into_iter().collect()
+}
+
+fn retries(plan: &Plan, recorder: &Recorder, all: &OperationRecord) -> RetryResults {
+    let policies = plan.retry_policies();
+    let mut texts: Vec<String> = policies.values().map(ToString::to_string).collect();
+    texts.dedup();
+    let policy = match texts.as_slice() {
+        [] => None,
+        [only] => Some(only.clone()),
+        _ => Some(
+            policies.iter().map(|(operation, policy)| format!("{operation}: {policy}")).collect::<Vec<_>>().join("; "),
+        ),
+    };
+    let attempts = recorder.retries.iter().zip(1..).map(|(record, retry)| RetryAttempt {
+        retry,
+        count: record.count,
+        causes: by_cause(&record.causes),
+        recovered: record.recovered,
+        declared_ms: record.declared.as_secs_f64() * 1e3,
+        measured_ms: record.measured.distribution(),
+    });
+    RetryResults { policy, attempts: attempts.collect(), exhausted: by_cause(&all.exhausted_causes) }
+}
+
+fn isolation(recorder: &Recorder, names: &[String]) -> IsolationResults {
+    let observed = sorted(&recorder.isolation).into_iter().map(|((operation, declared, in_force), transactions)| {
+        // Where nothing is declared, whatever is in force is right.
+        IsolationObservation {
+            operation: names[operation].clone(),
+            declared: declared.unwrap_or(in_force),
+            in_force,
+            transactions,
+        }
+    });
+    IsolationResults { read: "inside every transaction".to_owned(), observed: observed.collect() }
+}
+
+fn lock_order(plan: &Plan, recorder: &Recorder) -> LockOrderResults {
+    let order = &plan.database.lock_order;
+    let violations = sorted(&recorder.violations).into_iter().map(|((statement, table, after), count)| {
+        let statement = &plan.statements[statement];
+        LockOrderViolation {
+            operation: statement.operation.clone(),
+            step: statement.step.clone(),
+            table: order[table].clone(),
+            after: order[after].clone(),
+            count,
+        }
+    });
+    let mut results = LockOrderResults { violations: violations.collect(), ..LockOrderResults::default() };
+    if !order.is_empty() {
+        results.declared.insert(plan.database.target.clone(), order.clone());
+        results.transactions = recorder.transactions;
+    }
+    results
+}
+
+fn sorted<K: Ord + Clone + Hash>(map: &HashMap<K, u64>) -> Vec<(K, u64)> {
+    let mut list: Vec<(K, u64)> = map.iter().map(|(key, count)| (key.clone(), *count)).collect();
+    list.sort();
+    list
+}
+
+fn timeline(seconds: &[SecondRecord]) -> Vec<TimelineEntry> {
+    let millis = |duration: Duration| duration.as_secs_f64() * 1e3;
+    seconds
+        .iter()
+        .zip(0..)
+        .map(|(record, second)| TimelineEntry {
+            second,
+            ended: record.ended,
+            committed: record.committed,
+            retries: record.retries,
+            deadlocks: record.deadlocks,
+            latency_mean_ms: if record.ended > 0 { millis(record.latency_sum) / record.ended as f64 } else { 0.0 },
+            latency_max_ms: millis(record.latency_max),
+        })
+        .collect()
+}
+
+fn errors(recorder: &Recorder, names: &[String]) -> Vec<ErrorSample> {
+    let mut samples: Vec<ErrorSample> = recorder
+        .failures
+        .iter()
+        .map(|((operation, step, cause), (count, message))| ErrorSample {
+            operation: names[*operation].clone(),
+            step: step.clone(),
+            cause: cause.clone(),
+            count: *count,
+            message: message.clone(),
+        })
+        .collect();
+    samples.sort_by(|a, b| {
+        b.count.cmp(&a.count).then_with(|| (&a.operation, &a.step, &a.cause).cmp(&(&b.operation, &b.step, &b.cause)))
+    });
+    samples.truncate(MOST_ERRORS);
+    samples
+}
