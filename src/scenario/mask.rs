@@ -91,7 +91,9 @@ fn lines_of_secrets(text: &str, syntax: Syntax) -> Vec<Range<usize>> {
         if inside || names_secrets {
             let separator = line.find([':', '=']).map(|separator| separator + 1);
             let from = separator.unwrap_or(if names_secrets { line.len() } else { 0 });
-            places.push(start + from..start + line.trim_end().len().max(from));
+            let content = line[from..].trim();
+            let from = from + line[from..].find(content).unwrap_or(0);
+            places.push(start + from..start + from + content.len());
         }
         start += line.len();
     }
@@ -120,13 +122,13 @@ mod tests {
         };
         assert_eq!(
             shown("secrets:\n  a: hunter2\n  b: [x\nname: y\n", Syntax::Yaml),
-            "secrets:\n  a:***\n  b:***\nname: y\n"
+            "secrets:\n  a: ***\n  b: ***\nname: y\n"
         );
-        assert_eq!(shown("secrets: {a: hunter2\n", Syntax::Yaml), "secrets:***\n");
+        assert_eq!(shown("secrets: {a: hunter2\n", Syntax::Yaml), "secrets: ***\n");
         assert_eq!(
             shown("[secrets]\na = \"x\"\n[load]\nb = 1\n", Syntax::Toml),
-            "[secrets]\na =***\n[load]\nb = 1\n"
+            "[secrets]\na = ***\n[load]\nb = 1\n"
         );
-        assert_eq!(shown("secrets.a = 'x'\nb = 1\n", Syntax::Toml), "secrets.a =***\nb = 1\n");
+        assert_eq!(shown("secrets.a = 'x'\nb = 1\n", Syntax::Toml), "secrets.a = ***\nb = 1\n");
     }
 }
