@@ -46,6 +46,20 @@ pub(super) fn texts(tree: &Node) -> Vec<String> {
     texts
 }
 
+/// Masks the secret texts in a message. One so short that it is part of ordinary words is masked
+/// only where it is quoted by itself.
+pub(super) fn hide(message: &mut String, secrets: &[String]) {
+    for secret in secrets {
+        let (secret, mask) = match secret.chars().count() {
+            0..4 => (format!("`{secret}`"), format!("`{MASK}`")),
+            _ => (secret.clone(), MASK.to_owned()),
+        };
+        if message.contains(&secret) {
+            *message = message.replace(&secret, &mask);
+        }
+    }
+}
+
 /// `${NAME}` without a default is no secret.
 fn is_reference(raw: &str) -> bool {
     let raw = raw.trim().trim_matches(['"', '\'']);
@@ -109,6 +123,13 @@ mod tests {
         let text = "a postgres://me:s3c:r@t@host/db and http://host:80/ and x://u:${PW}@h";
         let found: Vec<&str> = passwords(text).into_iter().map(|place| &text[place]).collect();
         assert_eq!(found, ["s3c:r@t"]);
+    }
+
+    #[test]
+    fn messages_are_masked() {
+        let mut message = "unknown value `postgres://u:hunter2@h`, not `a`".to_owned();
+        hide(&mut message, &["hunter2".to_owned(), "a".to_owned()]);
+        assert_eq!(message, "unknown value `postgres://u:***@h`, not `***`");
     }
 
     #[test]
