@@ -45,6 +45,21 @@ impl JsonSchema for Capture {
     }
 }
 
+/// In the schema: a number of things, or an expression that gives one.
+pub(super) struct Quantity;
+
+impl JsonSchema for Quantity {
+    fn schema_name() -> Cow<'static, str> {
+        "Quantity".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A whole number, or an expression that gives one: `{{ 3 * concurrency }}`.",
+            "anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}],
+        })
+    }
+}
+
 /// The map form of [`Repeat`].
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

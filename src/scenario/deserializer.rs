@@ -68,6 +68,9 @@ impl de::Error for TreeError {
             matches!(unexpected, Unexpected::Bool(_) | Unexpected::Signed(_) | Unexpected::Float(_));
         Self::new(match expected.as_str() {
             "text" if scalar => problem.hint("write quotes around it"),
+            "a list" if matches!(unexpected, Unexpected::Str(_)) => {
+                problem.hint("write `[` and `]` around it")
+            }
             "a map" | "a list" if unexpected == Unexpected::Unit => {
                 problem.hint("give it content or remove the key")
             }

@@ -83,13 +83,7 @@ fn finish(mut source: Source, options: &LoadOptions<'_>) -> Result<Loaded, Probl
         );
     }
     let mut problems = Problems::from(problems);
-    problems.edit_texts(|text| {
-        for secret in &secrets {
-            if text.contains(secret.as_str()) {
-                *text = text.replace(secret.as_str(), mask::MASK);
-            }
-        }
-    });
+    problems.edit_texts(|text| mask::hide(text, &secrets));
     match file {
         Some(file) => Ok(Loaded { source, file, problems, broken: broken.names }),
         None => Err(problems.with_source(source)),

@@ -46,6 +46,20 @@ pub(super) fn texts(tree: &Node) -> Vec<String> {
     texts
 }
 
+/// Masks the secret texts in a message. One so short that it is part of ordinary words is masked
+/// only where it is quoted by itself.
+pub(super) fn hide(message: &mut String, secrets: &[String]) {
+    for secret in secrets {
+        let (secret, mask) = match secret.chars().count() {
+            0..4 => (format!("`{secret}`"), format!("`{MASK}`")),
+            _ => (secret.clone(), MASK.to_owned()),
+        };
+        if message.contains(&secret) {
+            *message = message.replace(&secret, &mask);
+        }
+    }
+}
+
 /// `${NAME}` without a default is no secret.
 fn is_reference(raw: &str) -> bool {
     let raw = raw.trim().trim_matches(['"', '\'']);
@@ -91,7 +105,9 @@ fn lines_of_secrets(text: &str, syntax: Syntax) -> Vec<Range<usize>> {
         if inside || names_secrets {
             let separator = line.find([':', '=']).map(|separator| separator + 1);
             let from = separator.unwrap_or(if names_secrets { line.len() } else { 0 });
-            places.push(start + from..start + line.trim_end().len().max(from));
+            let content = line[from..].trim();
+            let from = from + line[from..].find(content).unwrap_or(0);
+            places.push(start + from..start + from + content.len());
         }
         start += line.len();
     }
@@ -110,6 +126,13 @@ mod tests {
     }
 
     #[test]
+    fn messages_are_masked() {
+        let mut message = "unknown value `postgres://u:hunter2@h`, not `a`".to_owned();
+        hide(&mut message, &["hunter2".to_owned(), "a".to_owned()]);
+        assert_eq!(message, "unknown value `postgres://u:***@h`, not `***`");
+    }
+
+    #[test]
     fn secrets_are_found_in_a_file_that_does_not_parse() {
         let shown = |text: &str, syntax| {
             let mut text = text.to_owned();
@@ -120,13 +143,13 @@ mod tests {
         };
         assert_eq!(
             shown("secrets:\n  a: hunter2\n  b: [x\nname: y\n", Syntax::Yaml),
-            "secrets:\n  a:***\n  b:***\nname: y\n"
+            "secrets:\n  a: ***\n  b: ***\nname: y\n"
         );
-        assert_eq!(shown("secrets: {a: hunter2\n", Syntax::Yaml), "secrets:***\n");
+        assert_eq!(shown("secrets: {a: hunter2\n", Syntax::Yaml), "secrets: ***\n");
         assert_eq!(
             shown("[secrets]\na = \"x\"\n[load]\nb = 1\n", Syntax::Toml),
-            "[secrets]\na =***\n[load]\nb = 1\n"
+            "[secrets]\na = ***\n[load]\nb = 1\n"
         );
-        assert_eq!(shown("secrets.a = 'x'\nb = 1\n", Syntax::Toml), "secrets.a =***\nb = 1\n");
+        assert_eq!(shown("secrets.a = 'x'\nb = 1\n", Syntax::Toml), "secrets.a = ***\nb = 1\n");
     }
 }

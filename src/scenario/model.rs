@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
+    choice::Quantity,
     node::Node,
     spanned::{OneOrMany, Spanned},
 };
@@ -24,6 +25,7 @@ pub type Literal = Node;
 #[serde(deny_unknown_fields)]
 pub struct ScenarioFile {
     /// The version of the language: 1.
+    #[schemars(extend("const" = 1))]
     pub version: Spanned<u32>,
     /// A short name, shown in every report.
     pub name: Spanned<String>,
@@ -97,6 +99,7 @@ pub struct Fixture {
     pub table: Spanned<String>,
     /// How many: a number or an expression over `vars` and `concurrency`.
     #[serde(default)]
+    #[schemars(with = "Option<Quantity>")]
     pub rows: Option<Literal>,
     /// An earlier fixture: `rows` rows are made for each row of it, which is `parent`.
     #[serde(default)]
@@ -280,6 +283,7 @@ pub struct Barrier {
     pub name: Spanned<String>,
     /// How many workers open it; all of them when not given.
     #[serde(default)]
+    #[schemars(with = "Option<Quantity>")]
     pub parties: Option<Literal>,
     /// Longest wait; then the operation's outcome is `timeout`. 30s when not given.
     #[serde(default)]
@@ -291,9 +295,11 @@ pub struct Barrier {
 #[serde(deny_unknown_fields)]
 pub struct Load {
     /// Workers, each with a connection of its own: a number or an expression over `vars`.
+    #[schemars(with = "Quantity")]
     pub concurrency: Literal,
     /// Operations in all, shared evenly among the workers.
     #[serde(default)]
+    #[schemars(with = "Option<Quantity>")]
     pub iterations: Option<Literal>,
     /// How long operations are started.
     #[serde(default)]

@@ -10,6 +10,7 @@ use super::{
     node::{Node, NodeKind},
     problem::Problem,
     spanned::Spanned,
+    suggest,
 };
 
 /// What was taken out of a tree because of a problem that has been reported.
@@ -41,8 +42,11 @@ impl Broken {
         });
     }
 
+    /// True when a key was taken from a map, or one that was probably meant to be it.
     fn was_in(&self, map: &Node, key: &str) -> bool {
-        self.taken.contains(&(map.span.start, map.span.end, key.to_owned()))
+        let of_map =
+            self.taken.iter().filter(|(start, end, _)| (*start, *end) == (map.span.start, map.span.end));
+        of_map.into_iter().any(|(_, _, taken)| taken == key || suggest::nearest(taken, [key]).is_some())
     }
 }
 

@@ -13,6 +13,8 @@ use super::{
     source::Source,
 };
 
+/// A line with at most this many characters is shown whole.
+const SHORT_LINE: usize = 120;
 /// Characters shown before and after the beginning of a place.
 const BEFORE: usize = 40;
 const AFTER: usize = 80;
@@ -92,9 +94,11 @@ impl Shown {
         let line = source.line(line);
         let start = source.clamp(span.start).min(line.end);
         let end = source.clamp(span.end).clamp(start, line.end);
-        let before =
-            source.text[line.start..start].char_indices().rev().nth(BEFORE).map(|(at, _)| line.start + at);
-        let after = source.text[start..line.end].char_indices().nth(AFTER).map(|(at, _)| start + at);
+        let is_long = source.text[line.clone()].chars().nth(SHORT_LINE).is_some();
+        let before = source.text[line.start..start].char_indices().rev().nth(BEFORE);
+        let before = before.filter(|_| is_long).map(|(at, _)| line.start + at);
+        let after = source.text[start..line.end].char_indices().nth(AFTER);
+        let after = after.filter(|_| is_long).map(|(at, _)| start + at);
         let window = before.unwrap_or(line.start)..after.unwrap_or(line.end);
         let mut shown = Self { text: String::new(), start: 0, mark: 0..0 };
         if before.is_some() {

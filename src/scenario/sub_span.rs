@@ -13,8 +13,9 @@ impl Source {
     /// The place of `value[within]`, for a scalar that stands at `scalar` and has this value.
     pub fn sub_span(&self, scalar: &Range<usize>, value: &str, within: Range<usize>) -> Range<usize> {
         let scalar = self.clamp(scalar.start)..self.clamp(scalar.end.max(scalar.start));
-        let mut decoder = Decoder { source: self, end: scalar.end, at: scalar.start, origins: Vec::new() };
-        let Some(style) = decoder.open() else { return scalar };
+        let Range { start: at, end } = scalar;
+        let mut decoder = Decoder { source: self, at, end, from: at, origins: Vec::new() };
+        let Some(style) = decoder.open(value) else { return scalar };
         decoder.align(style, value);
         let origin = |index: usize| decoder.origins.get(index).copied();
         match (origin(within.start), within.end.checked_sub(1).and_then(origin)) {
@@ -43,6 +44,8 @@ struct Decoder<'a> {
     source: &'a Source,
     at: usize,
     end: usize,
+    /// Where the raw text of the current character begins.
+    from: usize,
     /// For each byte of the value read so far, where it comes from.
     origins: Vec<Origin>,
 }
@@ -64,7 +67,7 @@ impl Decoder<'_> {
     }
 
     /// Steps over what opens a scalar.
-    fn open(&mut self) -> Option<Style> {
+    fn open(&mut self, value: &str) -> Option<Style> {
         let rest = self.rest();
         if self.source.syntax == Syntax::Toml {
             let (skip, style) = match rest {
@@ -93,43 +96,37 @@ impl Decoder<'_> {
                 self.at += 1;
                 Some(Style::Single)
             }
-            marker @ ('|' | '>') => {
-                let header = rest.lines().next().unwrap_or_default();
-                self.at += (header.len() + 1).min(rest.len());
-                Some(Style::Block { indent: self.indentation(), folds: marker == '>' })
-            }
             _ => {
-                let line = self.source.line(self.source.line_column(self.at).0);
-                let before = self.source.text[line.start..self.at].trim_end();
-                let header = before.trim_end_matches(|c: char| c == '-' || c == '+' || c.is_ascii_digit());
-                let block = before.is_empty().then(|| self.previous_header()).flatten();
-                match block {
-                    Some(folds) if header.is_empty() => {
-                        Some(Style::Block { indent: self.at - line.start, folds })
-                    }
-                    _ => Some(Style::Plain),
-                }
+                let Some((content, folds)) = self.block() else { return Some(Style::Plain) };
+                self.at = content;
+                let leading = |text: &str| {
+                    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+                    first.len() - first.trim_start_matches(' ').len()
+                };
+                let indent = leading(self.rest()).saturating_sub(leading(value));
+                Some(Style::Block { indent, folds })
             }
         }
     }
 
-    /// When the scalar's place begins at its content: whether the line before opened a block.
-    fn previous_header(&self) -> Option<bool> {
-        let before = self.source.text[..self.at].trim_end();
-        let header = before.lines().last()?.split(" #").next()?.trim_end();
-        let header = header.trim_end_matches(|c: char| c == '-' || c == '+' || c.is_ascii_digit());
-        match header.chars().last()? {
-            '|' => Some(false),
-            '>' => Some(true),
-            _ => None,
+    /// Where the content of a block scalar begins, and whether its lines fold. The parser places
+    /// such a scalar at its first character that isn't white space.
+    fn block(&self) -> Option<(usize, bool)> {
+        let text = &self.source.text[..self.at];
+        let line = text.rfind('\n')? + 1;
+        if !text[line..].trim().is_empty() {
+            return None;
         }
-    }
-
-    /// The indentation of the first line with content.
-    fn indentation(&self) -> usize {
-        let first =
-            self.source.text[self.at..].lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-        first.len() - first.trim_start_matches(' ').len()
+        let above = text[..line].trim_end();
+        let header =
+            above[above.rfind('\n').map_or(0, |newline| newline + 1)..].split(" #").next()?.trim_end();
+        let header = header.trim_end_matches(|c: char| c == '-' || c == '+' || c.is_ascii_digit());
+        let folds = match header.chars().last()? {
+            '|' => false,
+            '>' => true,
+            _ => return None,
+        };
+        Some((above.len() + text[above.len()..].find('\n')? + 1, folds))
     }
 
     /// Notes where the bytes of the value come from, as far as the raw text gives it.
@@ -138,22 +135,13 @@ impl Decoder<'_> {
             self.indent(indent);
         }
         for c in value.chars() {
-            let from = self.at;
+            self.from = self.at;
             if !self.next(style, c) {
                 return;
             }
-            let origin = Origin {
-                start: from.max(self.at.saturating_sub(self.width(style, c, from))),
-                end: self.at,
-            };
+            let origin = Origin { start: self.from, end: self.at };
             self.origins.extend(std::iter::repeat_n(origin, c.len_utf8()));
         }
-    }
-
-    /// How many raw bytes before `self.at` belong to the character, without what was skipped.
-    fn width(&self, style: Style, c: char, from: usize) -> usize {
-        let folded = matches!(style, Style::Literal | Style::Plain | Style::Block { .. });
-        if folded && c != '\n' && c != ' ' { c.len_utf8() } else { self.at - from }
     }
 
     /// Steps over the raw text of one character of the value; false when it isn't there.
@@ -161,7 +149,7 @@ impl Decoder<'_> {
         if let Style::Double { folds } = style {
             return self.next_double(folds, wanted);
         }
-        if self.rest().starts_with("\r\n") && wanted == '\n' {
+        if self.rest().starts_with("\r\n") && (wanted == '\n' || matches!(style, Style::Block { .. })) {
             self.at += 1;
         }
         let Some(found) = self.rest().chars().next() else { return false };
@@ -175,8 +163,14 @@ impl Decoder<'_> {
             Style::Block { indent, folds } if found == '\n' => {
                 let breaks = wanted == '\n' || (folds && wanted == ' ');
                 if breaks {
-                    self.at += 1;
-                    self.indent(indent);
+                    let begins = !self.source.text[..self.at].trim_end_matches([' ', '\r']).ends_with('\n');
+                    self.line_break(indent);
+                    // The first of several line breaks folds away, unless deeper lines follow.
+                    let deeper =
+                        self.rest().trim_start_matches(['\n', '\r']).starts_with(&" ".repeat(indent + 1));
+                    if folds && begins && wanted == '\n' && self.rest().starts_with('\n') && !deeper {
+                        self.line_break(indent);
+                    }
                 }
                 breaks
             }
@@ -221,6 +215,7 @@ impl Decoder<'_> {
             if kind == '\n' || kind == '\r' || (!folds && kind.is_whitespace()) {
                 self.at += 1;
                 self.skip(char::is_whitespace);
+                self.from = self.at;
                 return self.next_double(folds, wanted);
             }
             let digits = match kind {
@@ -246,11 +241,77 @@ impl Decoder<'_> {
         }
     }
 
+    fn line_break(&mut self, indent: usize) {
+        self.at += 1;
+        self.indent(indent);
+        if self.rest().starts_with("\r\n") {
+            self.at += 1;
+        }
+    }
+
     fn indent(&mut self, indent: usize) {
         for _ in 0..indent {
             if self.rest().starts_with(' ') {
                 self.at += 1;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::{LoadOptions, load_str};
+
+    /// Where the file has the `WHERE` of the name.
+    fn found(path: &str, text: &str) -> (String, (usize, usize)) {
+        let options = LoadOptions { environment: &|_| Some("outside".into()), vars: &[], targets: &[] };
+        let loaded = load_str(Path::new(path), text, &options).expect("there is a model");
+        let name = &loaded.file.name;
+        let at = name.find("WHERE").expect("it is in the value");
+        let span = loaded.source.sub_span(&name.span, name, at..at + 5);
+        (loaded.source.text[span.clone()].to_owned(), loaded.source.line_column(span.start))
+    }
+
+    #[test]
+    fn parts_of_yaml_scalars_are_found() {
+        for (text, place) in [
+            ("name: a WHERE b\n", (1, 9)),
+            ("name: 'it''s WHERE b'\n", (1, 14)),
+            ("name: \"a \\\"x\\\" \\u00e9 \\t WHERE\"\n", (1, 26)),
+            ("name: |\n  SELECT é\n    FROM x\n\n  WHERE b\n", (5, 3)),
+            ("name: |-\n\n   SELECT 1\n   WHERE b\n", (4, 4)),
+            ("name: |2\n   SELECT 1\n   WHERE b\n", (3, 4)),
+            ("name: >\n  SELECT 1\n  FROM x\n\n  WHERE b\n", (5, 3)),
+            ("name: SELECT 1\n  FROM x\n\n  WHERE b\n", (4, 3)),
+            ("name: \"SELECT 1\n  FROM x \\\n  WHERE b\"\n", (3, 3)),
+            ("name:\n  SELECT 1\n  WHERE b\n", (3, 3)),
+            ("name: WHERE ${OUTSIDE}\n", (1, 7)),
+        ] {
+            assert_eq!(found("a.yaml", text), ("WHERE".to_owned(), place), "{text}");
+            let windows = text.replace('\n', "\r\n");
+            assert_eq!(found("a.yaml", &windows), ("WHERE".to_owned(), place), "{windows:?}");
+        }
+    }
+
+    #[test]
+    fn parts_of_toml_scalars_are_found() {
+        for (text, place) in [
+            ("name = \"a WHERE b\"\n", (1, 11)),
+            ("name = 'a \\ WHERE b'\n", (1, 13)),
+            ("name = \"a \\\"x\\\" \\u00e9 \\t WHERE\"\n", (1, 27)),
+            ("name = \"\"\"\nSELECT é\n  FROM x\n\nWHERE b\"\"\"\n", (5, 1)),
+            ("name = \'\'\'\nSELECT 1\n  WHERE b\'\'\'\n", (3, 3)),
+            ("name = \"\"\"a \\\n   WHERE b\"\"\"\n", (2, 4)),
+        ] {
+            assert_eq!(found("a.toml", text), ("WHERE".to_owned(), place), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_found_is_the_whole_scalar() {
+        let (text, place) = found("a.yaml", "name: ${OUTSIDE} WHERE\n");
+        assert_eq!((text.as_str(), place), ("${OUTSIDE} WHERE", (1, 7)));
     }
 }
