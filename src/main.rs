@@ -1,1 +1,7 @@
-fn main() {}
+//! The `deadheat` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    deadheat::cli::main()
+}

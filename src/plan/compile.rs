@@ -45,7 +45,7 @@ pub fn compile(loaded: &Loaded) -> Result<Compiled, Problems> {
     let problems = scope.problems;
     match plan {
         Some(plan) if !problems.has_errors() => Ok(Compiled { plan, warnings: problems }),
-        _ => Err(problems),
+        _ => Err(problems.with_source(loaded.source.clone())),
     }
 }
 

@@ -110,7 +110,7 @@ impl Problems {
 
     /// Keeps the file with the problems.
     #[must_use]
-    pub(super) fn with_source(mut self, source: Source) -> Self {
+    pub(crate) fn with_source(mut self, source: Source) -> Self {
         self.source = Some(Box::new(source));
         self
     }

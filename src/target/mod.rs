@@ -3,7 +3,7 @@
 //! Statements and values come in, rows and classified [`Failure`]s go out. This is the only room
 //! that knows a driver. Absent on purpose: what to do about a failure, which `engine` decides.
 
-pub mod embedded {}
+pub mod embedded;
 mod failure;
 mod postgres;
 mod scripted;

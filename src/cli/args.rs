@@ -1,0 +1,151 @@
+//! The arguments.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Runs concurrency and stress tests of transactional systems from scenario files.
+#[derive(Debug, Parser)]
+#[command(name = "deadheat", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = "Exit status: 0 pass, 1 fail, 2 usage or invalid scenario, 3 could not run, 4 inconclusive, 130 interrupted.")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Global {
+    /// Say nothing but results and errors
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Never use colour (NO_COLOR and a pipe turn it off too)
+    #[arg(long, global = true)]
+    pub no_color: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run scenarios: fixtures, load, invariants, verdict, reports, cleanup
+    Run(RunArguments),
+    /// Validate scenarios without running them
+    Check(CheckArguments),
+    /// Print what a scenario will do: steps, weights, retries, locks
+    Explain(ExplainArguments),
+    /// Write a scenario to start from
+    Init(InitArguments),
+    /// Remove what an earlier, killed run left behind
+    Clean(CleanArguments),
+    /// Print the JSON Schema of scenario files, for editors
+    Schema,
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What scenario files are read with.
+#[derive(Debug, Clone, Args)]
+pub(super) struct ScenarioArguments {
+    /// Replace a variable of the scenario
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = pair)]
+    pub vars: Vec<(String, String)>,
+    /// Replace a target's database
+    #[arg(long = "target", value_name = "NAME=URL", value_parser = pair)]
+    pub targets: Vec<(String, String)>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct RunArguments {
+    /// Scenario files (.yaml or .toml)
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub scenario: ScenarioArguments,
+    /// Draw everything random from this number, as an earlier run printed it
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Run only the scenario of this name (may be given more than once)
+    #[arg(long, value_name = "NAME")]
+    pub only: Vec<String>,
+    /// Run only scenarios with one of these tags
+    #[arg(long, value_name = "TAG", value_delimiter = ',')]
+    pub tags: Vec<String>,
+    /// Write JUnit XML
+    #[arg(long, value_name = "PATH")]
+    pub junit: Option<PathBuf>,
+    /// Write the result document (`-`: to stdout, alone)
+    #[arg(long, value_name = "PATH")]
+    pub json: Option<PathBuf>,
+    /// Allow a host that isn't this machine
+    #[arg(long = "allow-host", value_name = "HOST")]
+    pub allowed_hosts: Vec<String>,
+    /// Leave the database as it is after the run; `clean` removes it
+    #[arg(long)]
+    pub keep: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct CheckArguments {
+    /// Scenario files (.yaml or .toml)
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub scenario: ScenarioArguments,
+    /// Also prepare every statement on the target
+    #[arg(long)]
+    pub connect: bool,
+    /// Treat warnings, like a lock out of order, as errors
+    #[arg(long)]
+    pub strict: bool,
+    /// Allow a host that isn't this machine
+    #[arg(long = "allow-host", value_name = "HOST")]
+    pub allowed_hosts: Vec<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct ExplainArguments {
+    /// Scenario file (.yaml or .toml)
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub scenario: ScenarioArguments,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct InitArguments {
+    /// Name of the scenario; the file is NAME.yaml
+    #[arg(value_name = "NAME", default_value = "scenario")]
+    pub name: String,
+    /// Write TOML instead of YAML
+    #[arg(long)]
+    pub toml: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct CleanArguments {
+    /// Database whose password is used (DATABASE_URL is looked at too)
+    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    pub database: Option<String>,
+}
+
+/// Reads `NAME=VALUE`.
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_sound() {
+        super::Arguments::command().debug_assert();
+    }
+}

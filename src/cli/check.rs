@@ -1,0 +1,68 @@
+//! `check` and `explain`.
+
+use super::{
+    args::{CheckArguments, ExplainArguments},
+    console::Console,
+    run::{ConsoleWatcher, block_on},
+    status,
+};
+use crate::{
+    plan,
+    run::{RunOptions, check_connected, load_plan},
+};
+
+pub(super) fn check(arguments: &CheckArguments, console: &Console) -> u8 {
+    arguments.files.iter().map(|file| check_file(file, arguments, console)).max().unwrap_or(status::PASS)
+}
+
+fn check_file(file: &std::path::Path, arguments: &CheckArguments, console: &Console) -> u8 {
+    let warnings = if arguments.connect {
+        let options = RunOptions {
+            file: file.to_owned(),
+            vars: arguments.scenario.vars.clone(),
+            targets: arguments.scenario.targets.clone(),
+            allowed_hosts: arguments.allowed_hosts.clone(),
+            ..RunOptions::default()
+        };
+        let mut watcher = ConsoleWatcher::new(console);
+        block_on(check_connected(&options, &mut watcher))
+    } else {
+        load_plan(file, &arguments.scenario.vars, &arguments.scenario.targets)
+            .map(|(compiled, _)| compiled.warnings)
+            .map_err(crate::run::RunError::Scenario)
+    };
+    match warnings {
+        Err(error) => console.run_error(&error),
+        Ok(warnings) => {
+            if !warnings.is_empty() {
+                console.problems(&warnings);
+            }
+            let count = warnings.iter().count();
+            if arguments.strict && count > 0 {
+                return status::USAGE;
+            }
+            match count {
+                0 => console.note(&format!("{}: ok", file.display())),
+                1 => console.note(&format!("{}: ok, with 1 warning", file.display())),
+                _ => console.note(&format!("{}: ok, with {count} warnings", file.display())),
+            }
+            status::PASS
+        }
+    }
+}
+
+pub(super) fn explain(arguments: &ExplainArguments, console: &Console) -> u8 {
+    match load_plan(&arguments.file, &arguments.scenario.vars, &arguments.scenario.targets) {
+        Ok((compiled, _)) => {
+            console.hide(&compiled.plan.secrets);
+            if !compiled.warnings.is_empty() {
+                console.problems(&compiled.warnings);
+            }
+            console.result(&plan::explain(&compiled.plan))
+        }
+        Err(problems) => {
+            console.problems(&problems);
+            status::USAGE
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The command line: arguments in, exit status out.
+//!
+//! Results go to stdout, talk and progress to stderr. Each subcommand is a thin function over
+//! `run`, `plan` and `report`.
+
+mod args;
+mod check;
+mod clean;
+mod console;
+mod init;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use args::{Arguments, Command};
+use console::Console;
+
+/// Exit statuses, as the README documents them.
+mod status {
+    pub const PASS: u8 = 0;
+    pub const FAIL: u8 = 1;
+    pub const USAGE: u8 = 2;
+    pub const COULD_NOT_RUN: u8 = 3;
+    pub const INCONCLUSIVE: u8 = 4;
+    pub const INTERRUPTED: u8 = 130;
+}
+
+/// Parses the arguments and runs the command.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let console = Console::new(&arguments.global);
+    ExitCode::from(dispatch(arguments, &console))
+}
+
+fn dispatch(arguments: Arguments, console: &Console) -> u8 {
+    match arguments.command {
+        Command::Run(run) => self::run::run(&run, console),
+        Command::Check(check) => check::check(&check, console),
+        Command::Explain(explain) => check::explain(&explain, console),
+        Command::Init(init) => self::init::init(&init, console),
+        Command::Clean(clean) => self::clean::clean(&clean, console),
+        Command::Schema => console.result(&format!("{:#}\n", crate::scenario::json_schema())),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "deadheat", &mut script);
+            console.result(&String::from_utf8_lossy(&script))
+        }
+    }
+}

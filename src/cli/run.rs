@@ -1,0 +1,255 @@
+//! `run`: one file after the other, reports at the end.
+
+use std::{future::Future, path::Path, sync::Arc};
+
+use super::{args::RunArguments, console::Console, status};
+use crate::{
+    measure::LiveBoard,
+    plan::Work,
+    report::{self, Document, Progress, Style},
+    run::{Finished, Interrupt, RunError, RunOptions, Trouble, Watcher, load_plan},
+    scenario::Problems,
+    verdict::Conclusion,
+};
+
+/// Runs a future to its end.
+pub(super) fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime needs nothing but threads and descriptors, which every process has")
+        .block_on(future)
+}
+
+pub(super) fn run(arguments: &RunArguments, console: &Console) -> u8 {
+    let chosen = match chosen_files(arguments, console) {
+        Ok(chosen) => chosen,
+        Err(status) => return status,
+    };
+    let (documents, statuses) = block_on(async {
+        let interrupt = Interrupt::default();
+        listen(interrupt.clone());
+        let mut documents = Vec::new();
+        let mut statuses = Vec::new();
+        for file in chosen {
+            if interrupt.stop.is_stopped() {
+                break;
+            }
+            let (document, status) = run_file(file, arguments, console, &interrupt).await;
+            documents.push(document);
+            statuses.push(status);
+        }
+        (documents, statuses)
+    });
+    let written = write_reports(arguments, &documents, console);
+    overall(statuses.into_iter().chain(written))
+}
+
+/// The highest of 130, 3, 2, 1, 4, 0 in that order.
+fn overall(statuses: impl Iterator<Item = u8>) -> u8 {
+    const ORDER: [u8; 6] = [
+        status::PASS,
+        status::INCONCLUSIVE,
+        status::FAIL,
+        status::USAGE,
+        status::COULD_NOT_RUN,
+        status::INTERRUPTED,
+    ];
+    let rank = |status: u8| ORDER.iter().position(|known| *known == status).unwrap_or(ORDER.len());
+    statuses.max_by_key(|status| rank(*status)).unwrap_or(status::PASS)
+}
+
+/// The files that `--only` and `--tags` leave; without them all, unread.
+fn chosen_files<'a>(arguments: &'a RunArguments, console: &Console) -> Result<Vec<&'a Path>, u8> {
+    let files = arguments.files.iter().map(std::path::PathBuf::as_path);
+    if arguments.only.is_empty() && arguments.tags.is_empty() {
+        return Ok(files.collect());
+    }
+    let mut chosen = Vec::new();
+    for file in files {
+        let plan = load_plan(file, &arguments.scenario.vars, &arguments.scenario.targets)
+            .map_err(|problems: Problems| console.run_error(&RunError::Scenario(problems)))?
+            .0
+            .plan;
+        let by_name = arguments.only.is_empty() || arguments.only.contains(&plan.name);
+        let by_tag = arguments.tags.is_empty() || plan.tags.iter().any(|tag| arguments.tags.contains(tag));
+        if by_name && by_tag {
+            chosen.push(file);
+        }
+    }
+    if chosen.is_empty() {
+        console.error(&Trouble::new("no scenario is left by `--only` and `--tags`"));
+        return Err(status::USAGE);
+    }
+    Ok(chosen)
+}
+
+/// Ctrl-C once ends the run gracefully; twice ends the process, and the guards do the rest.
+fn listen(interrupt: Interrupt) {
+    tokio::spawn(async move {
+        let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
+            return;
+        };
+        loop {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            if interrupt.stop.is_stopped() {
+                std::process::exit(i32::from(status::INTERRUPTED));
+            }
+            eprintln!("ending the run and cleaning up; once more to end at once");
+            interrupt.stop.stop();
+        }
+    });
+}
+
+/// What is to be reported of one file.
+enum Outcome {
+    Ran(Box<Document>),
+    CouldNotRun { scenario: String, message: String },
+}
+
+async fn run_file(
+    file: &Path,
+    arguments: &RunArguments,
+    console: &Console,
+    interrupt: &Interrupt,
+) -> (Outcome, u8) {
+    let options = RunOptions {
+        file: file.to_owned(),
+        vars: arguments.scenario.vars.clone(),
+        targets: arguments.scenario.targets.clone(),
+        seed: arguments.seed,
+        allowed_hosts: arguments.allowed_hosts.clone(),
+        keep: arguments.keep,
+    };
+    console.hide(&options.targets.iter().map(|(_, url)| url.clone()).collect::<Vec<_>>());
+    let mut watcher = ConsoleWatcher::new(console);
+    let ended = crate::run::run(&options, interrupt, &mut watcher).await;
+    drop(watcher);
+    match ended {
+        Ok(finished) => report_finished(finished, arguments, console),
+        Err(error) => {
+            let status = console.run_error(&error);
+            let message = match &error {
+                RunError::Scenario(problems) => problems.render_own(false),
+                RunError::CouldNotRun(trouble) => trouble.message.clone(),
+                RunError::Interrupted => "interrupted before the load began".to_owned(),
+            };
+            (Outcome::CouldNotRun { scenario: file.display().to_string(), message: console.masked(&message) }, status)
+        }
+    }
+}
+
+fn report_finished(finished: Finished, arguments: &RunArguments, console: &Console) -> (Outcome, u8) {
+    let Finished { results, verdict, cleanup, secrets } = finished;
+    console.hide(&secrets);
+    let interrupted = results.interrupted;
+    let status = match verdict.verdict {
+        Conclusion::Pass => status::PASS,
+        Conclusion::Fail => status::FAIL,
+        Conclusion::Inconclusive => status::INCONCLUSIVE,
+    };
+    let document = Document::new(results, verdict);
+    let json_alone = arguments.json.as_deref().is_some_and(|path| path == Path::new("-"));
+    if !json_alone {
+        let style = Style { color: console.stdout_color(), width: report::terminal_width() };
+        console.result(&report::table(&document, &style));
+    }
+    let mut statuses = vec![status];
+    if let Some(trouble) = cleanup {
+        console.error(&trouble.hint("`deadheat clean` removes what is left"));
+        statuses.push(status::COULD_NOT_RUN);
+    }
+    if interrupted {
+        statuses.push(status::INTERRUPTED);
+    }
+    (Outcome::Ran(Box::new(document)), overall(statuses.into_iter()))
+}
+
+fn write_reports(arguments: &RunArguments, outcomes: &[Outcome], console: &Console) -> Vec<u8> {
+    let mut statuses = Vec::new();
+    let mut write = |path: &Path, bytes: &str| match report::write(path, console.masked(bytes).as_bytes()) {
+        Ok(()) => {}
+        Err(error) => {
+            console.error(&Trouble::new(error.to_string()));
+            statuses.push(status::COULD_NOT_RUN);
+        }
+    };
+    if let Some(path) = &arguments.json {
+        let documents = outcomes.iter().filter_map(|outcome| match outcome {
+            Outcome::Ran(document) => Some(report::json(document)),
+            Outcome::CouldNotRun { .. } => None,
+        });
+        let documents: Vec<String> = documents.collect();
+        match documents.as_slice() {
+            [] => {}
+            [only] => write(path, only),
+            several => write(path, &format!("[\n{}\n]\n", several.join(",\n"))),
+        }
+    }
+    if let Some(path) = &arguments.junit {
+        let mut suites = report::JunitReport::default();
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Ran(document) => suites.add(document),
+                Outcome::CouldNotRun { scenario, message } => suites.add_could_not_run(scenario, message),
+            }
+        }
+        match suites.render() {
+            Ok(xml) => write(path, &xml),
+            Err(error) => console.error(&Trouble::new(format!("the JUnit report can't be made: {error}"))),
+        }
+    }
+    statuses
+}
+
+/// Shows stages and progress on stderr.
+pub(super) struct ConsoleWatcher<'a> {
+    console: &'a Console,
+    progress: Option<Progress>,
+}
+
+impl<'a> ConsoleWatcher<'a> {
+    pub(super) fn new(console: &'a Console) -> Self {
+        Self { console, progress: None }
+    }
+}
+
+impl Watcher for ConsoleWatcher<'_> {
+    fn stage(&mut self, text: &str) {
+        self.console.note(text);
+    }
+
+    fn warning(&mut self, text: &str) {
+        self.console.warning(text);
+    }
+
+    fn load_begins(&mut self, board: Arc<LiveBoard>, work: Work) {
+        if !self.console.is_quiet() {
+            self.progress = Some(Progress::start(board, work, self.console.stderr_color()));
+        }
+    }
+
+    fn load_ended(&mut self) {
+        if let Some(progress) = self.progress.take() {
+            progress.finish();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_status_counts() {
+        assert_eq!(overall([0, 4].into_iter()), 4);
+        assert_eq!(overall([0, 4, 1].into_iter()), 1);
+        assert_eq!(overall([1, 2].into_iter()), 2);
+        assert_eq!(overall([3, 2, 1].into_iter()), 3);
+        assert_eq!(overall(std::iter::empty()), 0);
+    }
+}

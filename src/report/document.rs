@@ -1,0 +1,168 @@
+//! The result document: one versioned structure, of which every other report is a view.
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    measure::{
+        Environment, ErrorSample, FixtureResults, InvariantResult, IsolationResults, LockOrderResults,
+        OperationResults, Overlap, RetryResults, RunResults, TimelineEntry, WaitResults,
+    },
+    verdict::{Conclusion, GradeResult, ThresholdResult, Verdict},
+};
+
+/// Counts up when a field changes its meaning or goes away.
+const VERSION: u32 = 1;
+
+/// A run and its verdict. The fields are documented at [`RunResults`] and [`Verdict`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Document {
+    /// Version of this structure: 1.
+    pub version: u32,
+    pub scenario: String,
+    pub description: Option<String>,
+    pub file: String,
+    pub verdict: Conclusion,
+    pub reasons: Vec<String>,
+    pub grade: Option<String>,
+    pub interrupted: bool,
+    pub seed: u64,
+    pub run_id: String,
+    pub started_at: String,
+    pub duration_ms: f64,
+    pub environment: Environment,
+    pub totals: OperationResults,
+    pub operations: IndexMap<String, OperationResults>,
+    pub retries: RetryResults,
+    pub isolation: IsolationResults,
+    pub lock_order: LockOrderResults,
+    pub waits: WaitResults,
+    pub overlap: Overlap,
+    pub invariants: Vec<InvariantResult>,
+    pub thresholds: Vec<ThresholdResult>,
+    pub grades: Vec<GradeResult>,
+    pub fixtures: FixtureResults,
+    pub errors: Vec<ErrorSample>,
+    pub timeline: Vec<TimelineEntry>,
+}
+
+impl Document {
+    /// Puts a run and its verdict together.
+    pub fn new(results: RunResults, verdict: Verdict) -> Self {
+        // Without `..`, so that no field is forgotten.
+        let RunResults {
+            scenario,
+            description,
+            file,
+            run_id,
+            seed,
+            started_at,
+            duration_ms,
+            interrupted,
+            environment,
+            totals,
+            operations,
+            retries,
+            isolation,
+            lock_order,
+            waits,
+            overlap,
+            invariants,
+            fixtures,
+            timeline,
+            errors,
+        } = results;
+        let Verdict { verdict, reasons, grade, thresholds, grades } = verdict;
+        Self {
+            version: VERSION,
+            scenario,
+            description,
+            file,
+            verdict,
+            reasons,
+            grade,
+            interrupted,
+            seed,
+            run_id,
+            started_at,
+            duration_ms,
+            environment,
+            totals,
+            operations,
+            retries,
+            isolation,
+            lock_order,
+            waits,
+            overlap,
+            invariants,
+            thresholds,
+            grades,
+            fixtures,
+            errors,
+            timeline,
+        }
+    }
+
+    /// Takes them apart again: what was measured can be judged anew.
+    pub fn into_parts(self) -> (RunResults, Verdict) {
+        let Self {
+            version: _,
+            scenario,
+            description,
+            file,
+            verdict,
+            reasons,
+            grade,
+            interrupted,
+            seed,
+            run_id,
+            started_at,
+            duration_ms,
+            environment,
+            totals,
+            operations,
+            retries,
+            isolation,
+            lock_order,
+            waits,
+            overlap,
+            invariants,
+            thresholds,
+            grades,
+            fixtures,
+            errors,
+            timeline,
+        } = self;
+        let results = RunResults {
+            scenario,
+            description,
+            file,
+            run_id,
+            seed,
+            started_at,
+            duration_ms,
+            interrupted,
+            environment,
+            totals,
+            operations,
+            retries,
+            isolation,
+            lock_order,
+            waits,
+            overlap,
+            invariants,
+            fixtures,
+            timeline,
+            errors,
+        };
+        (results, Verdict { verdict, reasons, grade, thresholds, grades })
+    }
+}
+
+/// The document as JSON, ending in a line break.
+pub fn json(document: &Document) -> String {
+    let mut text =
+        serde_json::to_string_pretty(document).expect("the document holds nothing that JSON has no form for");
+    text.push('\n');
+    text
+}

@@ -1,0 +1,17 @@
+//! Reports: pure, a result document in, text out. One file touches files, one the terminal.
+
+mod cells;
+mod document;
+mod junit;
+mod mask;
+mod progress;
+mod sections;
+mod table;
+mod write;
+
+pub use document::{Document, json};
+pub use junit::JunitReport;
+pub use mask::Mask;
+pub use progress::{Progress, terminal_width};
+pub use table::{Style, table};
+pub use write::{WriteError, write};

@@ -1,0 +1,249 @@
+//! Opens a plan's database and closes it again, with everything that the run made in it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{RunOptions, Trouble, Watcher, prepare::new_run_id};
+use crate::{
+    fixture::{Entry, Ledger, create_schema, drop_schema, migrate, schema_exists},
+    measure::TargetInfo,
+    plan::{Location, Plan},
+    target::{
+        Endpoint, ServerFacts, Session, SessionSettings,
+        embedded::{BinarySource, EmbeddedOptions, EmbeddedServer},
+    },
+};
+
+/// Connections of deadheat's own beside the workers': control, cleanup, and two to spare.
+const OWN_CONNECTIONS: u32 = 4;
+/// File descriptors beside the workers' connections.
+const OWN_DESCRIPTORS: u64 = 100;
+
+/// A database in use by a run.
+pub(super) struct Opened {
+    pub endpoint: Endpoint,
+    pub session: Session,
+    pub settings: SessionSettings,
+    pub info: TargetInfo,
+    pub ledger: Arc<Mutex<Ledger>>,
+    pub run_id: String,
+    pub seed: u64,
+    server: Option<EmbeddedServer>,
+}
+
+/// How closing went.
+#[derive(Debug, Default)]
+pub(super) struct Closed {
+    /// True when nothing of the run's own schema or server is left.
+    pub gone: bool,
+    pub trouble: Option<Trouble>,
+}
+
+/// Reaches the plan's database: starts a throw-away server, or connects to the user's.
+pub(super) async fn open(
+    plan: &Plan,
+    options: &RunOptions,
+    watcher: &mut dyn Watcher,
+) -> Result<Opened, Trouble> {
+    check_descriptors(plan)?;
+    let seed = options.seed.unwrap_or_default();
+    let run_id = new_run_id(seed, std::time::SystemTime::now());
+    let (endpoint, server, ledger) = match &plan.database.location {
+        Location::Postgres { url } => {
+            let endpoint = Endpoint::from_url(url)?;
+            check_host(&endpoint, &options.allowed_hosts)?;
+            (endpoint, None, None)
+        }
+        Location::Embedded { settings } => {
+            let (server, ledger) = start_server(plan, settings, &run_id, watcher)?;
+            watcher.stage(&format!(
+                "started PostgreSQL {} in {}",
+                server.version(),
+                crate::units::format_duration(server.started_in())
+            ));
+            (Endpoint::embedded(server.connect_options()), Some(server), Some(ledger))
+        }
+    };
+    let schema = plan.database.migrations.as_ref().map(|_| format!("deadheat_{run_id}"));
+    let settings = SessionSettings {
+        application_name: format!("deadheat/{run_id}/"),
+        schema: schema.clone(),
+        statement_timeout: plan.database.statement_timeout,
+        lock_timeout: plan.database.lock_timeout,
+        statements: plan.statements.len() + plan.invariants.len(),
+    };
+    let control = SessionSettings {
+        application_name: format!("deadheat-control/{run_id}"),
+        statement_timeout: None,
+        lock_timeout: None,
+        ..settings.clone()
+    };
+    let mut session = Session::connect(&endpoint, &control).await?;
+    let facts = ServerFacts::ask(&mut session)
+        .await
+        .map_err(|failure| Trouble::failure("the server doesn't tell about itself", &failure))?;
+    check_connections(plan, &facts)?;
+    let ledger = match ledger {
+        Some(ledger) => ledger,
+        None => Ledger::create(&run_id)?,
+    };
+    let info = TargetInfo {
+        kind: "PostgreSQL".to_owned(),
+        version: facts.version,
+        location: endpoint.describe(),
+        schema,
+    };
+    Ok(Opened { endpoint, session, settings, info, ledger: Arc::new(Mutex::new(ledger)), run_id, seed, server })
+}
+
+/// The folder of the server is in the ledger before there is anything in it.
+fn start_server(
+    plan: &Plan,
+    settings: &[(String, String)],
+    run_id: &str,
+    watcher: &mut dyn Watcher,
+) -> Result<(EmbeddedServer, Ledger), Trouble> {
+    let options = EmbeddedOptions {
+        max_connections: plan.load.concurrency + OWN_CONNECTIONS + 10,
+        settings: settings.to_vec(),
+        binaries: BinarySource::from_env(),
+    };
+    let mut ledger = Ledger::create(run_id)?;
+    let server = EmbeddedServer::start(
+        &options,
+        &mut |folder| ledger.record(&Entry::Embedded { folder: folder.to_owned() }),
+        &mut |stage| watcher.stage(stage),
+    );
+    match server {
+        Ok(server) => Ok((server, ledger)),
+        Err(error) => {
+            // A server that didn't start has removed its folder.
+            ledger.finish()?;
+            Err(error.into())
+        }
+    }
+}
+
+/// Nothing but this machine is touched unless the user names the host.
+fn check_host(endpoint: &Endpoint, allowed: &[String]) -> Result<(), Trouble> {
+    let host = endpoint.host();
+    if endpoint.is_loopback() || allowed.contains(&host) {
+        return Ok(());
+    }
+    Err(Trouble::new(format!("{host} is not this machine"))
+        .hint(format!("stress tests damage what they run against; if you mean it: `--allow-host {host}`")))
+}
+
+fn check_connections(plan: &Plan, facts: &ServerFacts) -> Result<(), Trouble> {
+    // The control session is connected already.
+    let needed = i64::from(plan.load.concurrency + OWN_CONNECTIONS) - 1;
+    if facts.free_connections >= needed {
+        return Ok(());
+    }
+    let to_set = facts.max_connections + needed - facts.free_connections;
+    Err(Trouble::new(format!(
+        "{} workers need {needed} connections and the server has {} left of its {}",
+        plan.load.concurrency, facts.free_connections, facts.max_connections
+    ))
+    .hint(format!("set `max_connections = {to_set}` in postgresql.conf, or lower `load.concurrency`")))
+}
+
+/// Linux tells the limit; elsewhere a connection fails when it is reached.
+fn check_descriptors(plan: &Plan) -> Result<(), Trouble> {
+    let Ok(limits) = std::fs::read_to_string("/proc/self/limits") else { return Ok(()) };
+    let limit = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"))
+        .and_then(|line| line.split_whitespace().nth(3)?.parse::<u64>().ok());
+    let needed = u64::from(plan.load.concurrency) + OWN_DESCRIPTORS;
+    match limit {
+        Some(limit) if limit < needed => Err(Trouble::new(format!(
+            "{} workers need {needed} file descriptors and this process may have {limit}",
+            plan.load.concurrency
+        ))
+        .hint(format!("run `ulimit -n {needed}` first, or lower `load.concurrency`"))),
+        _ => Ok(()),
+    }
+}
+
+impl Opened {
+    /// Writes down what is about to be made.
+    pub fn record(&self, entry: &Entry) -> Result<(), Trouble> {
+        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        ledger.record(entry).map_err(|error| Trouble::new(format!("can't write {}: {error}", ledger.path().display())))
+    }
+
+    /// Makes the run's own schema and the tables in it, where the scenario brings migrations.
+    pub async fn make_tables(&mut self, plan: &Plan) -> Result<(), Trouble> {
+        let (Some(folder), Some(schema)) = (&plan.database.migrations, self.info.schema.clone()) else {
+            return Ok(());
+        };
+        let url = self.endpoint.url_without_password();
+        self.record(&Entry::Schema { url, schema: schema.clone() })?;
+        create_schema(&mut self.session, &schema)
+            .await
+            .map_err(|failure| Trouble::failure("can't make a schema for this run", &failure))?;
+        migrate(&mut self.session, folder).await?;
+        Ok(())
+    }
+
+    /// A fresh session for cleaning up, when the first one is lost or stuck.
+    pub async fn fresh_session(&self) -> Result<Session, Trouble> {
+        let settings = SessionSettings {
+            application_name: format!("deadheat-cleanup/{}", self.run_id),
+            ..SessionSettings::default()
+        };
+        Ok(Session::connect(&self.endpoint, &settings).await?)
+    }
+
+    /// Removes the run's schema and stops its server. What can't be removed stays in the ledger,
+    /// where `clean` finds it.
+    pub async fn close(mut self, plan: &Plan, keep: bool, watcher: &mut dyn Watcher) -> Closed {
+        let mut closed = Closed { gone: true, trouble: None };
+        if keep {
+            self.keep(watcher);
+            return Closed { gone: false, trouble: None };
+        }
+        if self.server.is_none() && plan.database.migrations.is_some() {
+            match self.drop_own_schema().await {
+                Ok(gone) => closed.gone = gone,
+                Err(trouble) => closed = Closed { gone: false, trouble: Some(trouble) },
+            }
+        }
+        let Self { session, server, ledger, .. } = self;
+        session.close().await;
+        if let Some(server) = server {
+            watcher.stage("stopping PostgreSQL");
+            if let Err(error) = server.stop() {
+                closed = Closed { gone: false, trouble: Some(error.into()) };
+            }
+        }
+        if closed.gone && let Some(ledger) = Arc::into_inner(ledger) {
+            let ledger = ledger.into_inner().unwrap_or_else(PoisonError::into_inner);
+            if let Err(error) = ledger.finish() {
+                closed.trouble = Some(error.into());
+            }
+        }
+        closed
+    }
+
+    async fn drop_own_schema(&mut self) -> Result<bool, Trouble> {
+        let Some(schema) = self.info.schema.clone() else { return Ok(true) };
+        if self.session.is_lost() {
+            self.session = self.fresh_session().await?;
+        }
+        let failed = |failure| Trouble::failure("can't remove the schema of this run", &failure);
+        drop_schema(&mut self.session, &schema).await.map_err(failed)?;
+        schema_exists(&mut self.session, &schema).await.map(|exists| !exists).map_err(failed)
+    }
+
+    fn keep(self, watcher: &mut dyn Watcher) {
+        watcher.stage(&format!("kept: {}", self.endpoint.url_without_password()));
+        if let Some(schema) = &self.info.schema {
+            watcher.stage(&format!("kept: schema {schema}"));
+        }
+        if let Some(server) = self.server {
+            server.leave_running();
+        }
+        watcher.stage("remove it with `deadheat clean`");
+    }
+}

@@ -1,0 +1,51 @@
+//! Joins the stages: the only place that knows all of them.
+//!
+//! A file and options come in, a result document goes out. What a person sees meanwhile goes
+//! through [`Watcher`]; reports are written by `cli`.
+
+mod database;
+mod execute;
+mod prepare;
+mod trouble;
+
+pub use execute::{Finished, run};
+pub use prepare::{check_connected, load_plan};
+pub use trouble::{RunError, Trouble};
+
+use std::{path::PathBuf, sync::Arc};
+
+use crate::{engine::StopSignal, measure::LiveBoard, plan::Work};
+
+/// What the user asked for on the command line.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    pub file: PathBuf,
+    /// `--var NAME=VALUE`.
+    pub vars: Vec<(String, String)>,
+    /// `--target NAME=URL`.
+    pub targets: Vec<(String, String)>,
+    /// `--seed`; drawn when `None`.
+    pub seed: Option<u64>,
+    /// `--allow-host`: hosts beside this machine that may be used.
+    pub allowed_hosts: Vec<String>,
+    /// `--keep`: leave everything where it is.
+    pub keep: bool,
+}
+
+/// Somebody who wants to know how the run is going.
+pub trait Watcher: Send {
+    /// A stage begins: `starting PostgreSQL`.
+    fn stage(&mut self, text: &str);
+    /// A warning that doesn't end the run.
+    fn warning(&mut self, text: &str);
+    /// The load begins; the board shows how it goes.
+    fn load_begins(&mut self, board: Arc<LiveBoard>, work: Work);
+    /// The load has ended.
+    fn load_ended(&mut self);
+}
+
+/// The stop signal and whether it came from outside.
+#[derive(Debug, Clone, Default)]
+pub struct Interrupt {
+    pub stop: StopSignal,
+}

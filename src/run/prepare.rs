@@ -1,0 +1,136 @@
+//! From the file to a plan, and from a plan to prepared statements.
+
+use std::{path::Path, sync::Arc};
+
+use super::{
+    RunOptions,
+    database::{self, Opened},
+    trouble::{RunError, statement_problem},
+};
+use crate::{
+    fixture,
+    plan::{self, Compiled, Plan},
+    scenario::{self, LoadOptions, Problems, Source},
+    target::{Failure, Prepared, Session},
+};
+
+/// Reads and compiles a scenario file.
+///
+/// # Errors
+/// All problems of the file.
+pub fn load_plan(
+    file: &Path,
+    vars: &[(String, String)],
+    targets: &[(String, String)],
+) -> Result<(Compiled, Source), Problems> {
+    let environment = |name: &str| std::env::var(name).ok();
+    let loaded = scenario::load(file, &LoadOptions { environment: &environment, vars, targets })?;
+    let compiled = plan::compile(&loaded)?;
+    Ok((compiled, loaded.source))
+}
+
+/// Lets the server parse every statement of the plan.
+///
+/// # Errors
+/// All statements that it doesn't take, each at its place in the file.
+pub(super) async fn prepare_statements(
+    plan: &Plan,
+    source: &Source,
+    texts: &[String],
+    session: &mut Session,
+) -> Result<Vec<Prepared>, RunError> {
+    let mut prepared = Vec::with_capacity(plan.statements.len());
+    let mut problems = Problems::from(Vec::new());
+    for (statement, text) in plan.statements.iter().zip(texts) {
+        match session.prepare(text, &statement.placeholders).await {
+            Ok(one) => prepared.push(one),
+            Err(failure) if failure.connection_lost => return Err(lost(&failure)),
+            Err(failure) => {
+                let what = format!("{} of operation {}", statement.step, statement.operation);
+                problems.push(statement_problem(&statement.span, &what, &failure));
+            }
+        }
+    }
+    for invariant in &plan.invariants {
+        if let Err(failure) = session.prepare(&invariant.text, &invariant.placeholders).await {
+            if failure.connection_lost {
+                return Err(lost(&failure));
+            }
+            let what = format!("invariant {}", invariant.name);
+            problems.push(statement_problem(&invariant.span, &what, &failure));
+        }
+    }
+    if problems.has_errors() { Err(RunError::Scenario(problems.with_source(source.clone()))) } else { Ok(prepared) }
+}
+
+fn lost(failure: &Failure) -> RunError {
+    super::Trouble::failure("the connection was lost while statements were prepared", failure).into()
+}
+
+/// `check --connect`: migrates into a place of its own, prepares every statement and removes
+/// everything again.
+///
+/// # Errors
+/// Problems of the scenario, or why the target can't be used.
+pub async fn check_connected(
+    options: &RunOptions,
+    watcher: &mut dyn super::Watcher,
+) -> Result<Problems, RunError> {
+    let (compiled, source) =
+        load_plan(&options.file, &options.vars, &options.targets).map_err(RunError::Scenario)?;
+    let plan = Arc::new(compiled.plan);
+    let mut opened = database::open(&plan, options, watcher).await?;
+    let checked = check_opened(&plan, &source, &mut opened).await;
+    let closed = opened.close(&plan, false, watcher).await;
+    checked?;
+    if let Some(trouble) = closed.trouble {
+        return Err(trouble.into());
+    }
+    Ok(compiled.warnings)
+}
+
+async fn check_opened(plan: &Arc<Plan>, source: &Source, opened: &mut Opened) -> Result<(), RunError> {
+    opened.make_tables(plan).await?;
+    let texts: Vec<String> = plan.statements.iter().map(|statement| statement.text.clone()).collect();
+    prepare_statements(plan, source, &texts, &mut opened.session).await?;
+    for fixture in &plan.fixtures {
+        let sql = format!("SELECT * FROM {} LIMIT 0", fixture.table);
+        opened.session.query(&sql, &[]).await.map_err(|failure| {
+            super::Trouble::failure(&format!("fixture {} has no table to go into", fixture.name), &failure)
+        })?;
+    }
+    Ok(())
+}
+
+/// Ten letters and digits, unique to the run.
+pub(super) fn new_run_id(seed: u64, now: std::time::SystemTime) -> String {
+    let nanos = now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_nanos();
+    // Time, process and seed: two runs that begin in one nanosecond differ in their process.
+    let mixed = (nanos as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ u64::from(std::process::id()).rotate_left(32) ^ seed;
+    const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+    (0..10).map(|n| char::from(DIGITS[(mixed >> (5 * n)) as usize % 32])).collect()
+}
+
+/// Seeds the fixtures of a plan into tables of the run's own.
+pub(super) async fn seed_own(
+    plan: &Plan,
+    opened: &mut Opened,
+    seed: u64,
+) -> Result<fixture::Seeded, fixture::SeedError> {
+    let run_id = opened.run_id.clone();
+    fixture::seed(&mut opened.session, plan, &run_id, seed, &mut fixture::OwnTables).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_ids_are_short_plain_and_different() {
+        let now = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+        let (one, other) = (new_run_id(1, now), new_run_id(2, now));
+        assert_eq!(one.len(), 10);
+        assert!(one.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()));
+        assert_ne!(one, other);
+    }
+}

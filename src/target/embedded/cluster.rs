@@ -1,0 +1,89 @@
+//! Database clusters: a template made once by `initdb`, and copies of it.
+
+use std::{
+    fs, io,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use super::{EmbeddedError, binaries::Binaries, cache, user::ServerUser};
+
+/// Part of the template's name: counts up when the flags below change.
+const TEMPLATE: &str = "cluster-1";
+
+const INITDB_FLAGS: [&str; 10] = [
+    "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync", "--no-instructions", "--wal-segsize=4",
+];
+
+/// Fills `folder`, which is empty, with a fresh cluster that belongs to `user`.
+pub(super) fn create(
+    folder: &Path,
+    binaries: &Binaries,
+    version: &str,
+    user: ServerUser,
+    stage: &mut dyn FnMut(&str),
+) -> Result<(), EmbeddedError> {
+    let name = format!("{TEMPLATE}-{version}");
+    let is_whole = |path: &Path| path.join("data/global/pg_control").is_file();
+    let template = cache::entry(&name, &is_whole, &mut |path| {
+        stage("making a database cluster; it is kept for the next time");
+        init(path, binaries, user)
+    })?;
+    copy(&template.join("data"), folder, user)
+}
+
+fn init(path: &Path, binaries: &Binaries, user: ServerUser) -> Result<(), EmbeddedError> {
+    // The server's user can only make its cluster in a folder of its own.
+    let private = tempfile::Builder::new()
+        .prefix("deadheat-initdb-")
+        .tempdir_in(super::server::traversable_folder())
+        .map_err(EmbeddedError::io("can't make a folder in", std::env::temp_dir()))?;
+    user.own(private.path())?;
+    let data = private.path().join("data");
+    let program = binaries.program("initdb");
+    let mut command = Command::new(&program);
+    command.args(INITDB_FLAGS).arg("-D").arg(&data).stdin(Stdio::null()).current_dir(private.path());
+    command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C");
+    let output = user
+        .applied_to(&mut command)
+        .output()
+        .map_err(|error| EmbeddedError::Spawn { program: program.clone(), error })?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(EmbeddedError::InitDb(said.trim().to_owned()));
+    }
+    let kept = path.join("data");
+    fs::create_dir(&kept).map_err(EmbeddedError::io("can't make", &kept))?;
+    copy_tree(&data, &kept, None)
+}
+
+/// Copies a cluster; the copy belongs to `user` and nobody else may look into it.
+fn copy(from: &Path, into: &Path, user: ServerUser) -> Result<(), EmbeddedError> {
+    fs::set_permissions(into, fs::Permissions::from_mode(0o700)).map_err(EmbeddedError::io("can't close", into))?;
+    copy_tree(from, into, Some(user))?;
+    user.own(into)
+}
+
+fn copy_tree(from: &Path, into: &Path, user: Option<ServerUser>) -> Result<(), EmbeddedError> {
+    let read = |error: io::Error| EmbeddedError::Io { what: "can't read", path: from.to_owned(), error };
+    for entry in fs::read_dir(from).map_err(read)? {
+        let entry = entry.map_err(read)?;
+        let (source, target) = (entry.path(), into.join(entry.file_name()));
+        let write = |error: io::Error| EmbeddedError::Io { what: "can't write", path: target.clone(), error };
+        if entry.file_type().map_err(read)?.is_dir() {
+            fs::create_dir(&target).map_err(write)?;
+            copy_tree(&source, &target, user)?;
+            let mode = if user.is_some() { 0o700 } else { 0o755 };
+            fs::set_permissions(&target, fs::Permissions::from_mode(mode)).map_err(write)?;
+        } else {
+            fs::copy(&source, &target).map_err(write)?;
+            let mode = if user.is_some() { 0o600 } else { 0o644 };
+            fs::set_permissions(&target, fs::Permissions::from_mode(mode)).map_err(write)?;
+        }
+        if let Some(user) = user {
+            user.own(&target)?;
+        }
+    }
+    Ok(())
+}

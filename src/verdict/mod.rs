@@ -1,0 +1,73 @@
+//! Takes the verdict: pure, from what was measured and what the scenario demands.
+//!
+//! [`judge`] would judge a result document written yesterday just the same. Absent on purpose:
+//! clocks, files and the database.
+
+mod advice;
+mod conclude;
+mod grades;
+mod metrics;
+
+pub use conclude::judge;
+pub use metrics::{Observed, observe};
+
+use serde::{Deserialize, Serialize};
+
+/// The verdict of a run, with everything that it was taken from.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    pub verdict: Conclusion,
+    /// Why, most important first.
+    pub reasons: Vec<String>,
+    /// The worst grade, or `failed` when an invariant was broken; `None` without grades.
+    pub grade: Option<String>,
+    pub thresholds: Vec<ThresholdResult>,
+    pub grades: Vec<GradeResult>,
+}
+
+/// Pass, fail, or neither.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Conclusion {
+    Pass,
+    Fail,
+    /// Nothing failed, but the run doesn't prove anything.
+    #[default]
+    Inconclusive,
+}
+
+impl Conclusion {
+    /// In one word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+}
+
+/// A threshold and what was measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ThresholdResult {
+    /// The metric as the scenario names it.
+    pub metric: String,
+    /// `p(95) < 2s`.
+    pub condition: String,
+    /// What was measured, with its unit; `None` without samples, which is a failure.
+    pub observed: Option<String>,
+    pub holds: bool,
+}
+
+/// The grade of a metric.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GradeResult {
+    pub metric: String,
+    /// What was measured, with its unit; `None` without samples.
+    pub observed: Option<String>,
+    pub grade: String,
+    /// The band's place: 0 is the best.
+    pub band: usize,
+    /// What to do about it.
+    pub advice: Vec<String>,
+}
