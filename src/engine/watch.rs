@@ -13,11 +13,11 @@ use crate::{
     target::{LockWait, Session, WaitSampler},
 };
 
-/// Pause between two samples: at least this, and so long that sampling takes at most a fiftieth
+/// Pause between two samples: at least this, and so long that sampling takes at most a thirtieth
 /// of the time, because `pg_blocking_pids` holds up others for a moment.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-const PAUSE_PER_COST: u32 = 50;
+const PAUSE_PER_COST: u32 = 30;
 
 /// What is watched.
 pub(super) struct Watch<'a> {

@@ -165,7 +165,7 @@ impl Worker {
             at: released.elapsed().saturating_sub(plan.load.warmup),
             outcome,
         };
-        board.end(self.shard, self.number, ended.outcome.is_committed(), ended.retries, ended.deadlocks);
+        board.end(self.shard, ended.outcome.is_committed(), ended.retries, ended.deadlocks);
         self.recorder.borrow_mut().ended(self.operation, &ended, self.measured);
     }
 

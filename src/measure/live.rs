@@ -33,7 +33,7 @@ pub struct LiveTotals {
 #[derive(Debug)]
 pub struct LiveBoard {
     pub shards: Vec<LiveCounters>,
-    /// For each worker its operation's index plus 1, or 0.
+    /// For each worker the index of its latest operation plus 1; 0 before the first.
     operations: Vec<AtomicU32>,
     /// For each worker its server process.
     processes: Vec<AtomicI32>,
@@ -69,7 +69,7 @@ impl LiveBoard {
     }
 
     /// A worker's operation ended.
-    pub fn end(&self, shard: usize, worker: u32, committed: bool, retries: u32, deadlocks: u32) {
+    pub fn end(&self, shard: usize, committed: bool, retries: u32, deadlocks: u32) {
         let counters = &self.shards[shard];
         counters.ended.fetch_add(1, Relaxed);
         counters.committed.fetch_add(u64::from(committed), Relaxed);
@@ -77,19 +77,14 @@ impl LiveBoard {
             counters.retries.fetch_add(u64::from(retries), Relaxed);
             counters.deadlocks.fetch_add(u64::from(deadlocks), Relaxed);
         }
-        self.operations[worker as usize].store(0, Relaxed);
         self.in_flight.fetch_sub(1, Relaxed);
     }
 
-    /// The operation that a server process works on; `None` when it isn't one of ours.
+    /// The operation that a server process works on, or worked on last; `None` when it isn't one
+    /// of ours.
     pub fn operation_of(&self, process: i32) -> Option<usize> {
         let worker = self.processes.iter().position(|known| known.load(Relaxed) == process)?;
         (self.operations[worker].load(Relaxed) as usize).checked_sub(1)
-    }
-
-    /// True when a server process belongs to a worker.
-    pub fn is_ours(&self, process: i32) -> bool {
-        self.processes.iter().any(|known| known.load(Relaxed) == process)
     }
 
     /// Sets how many sessions wait.

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Longest name of an operation in a table with many columns.
-const NAME: usize = 28;
+const NAME: usize = 26;
 const MOST_PAIRS: usize = 8;
 const MOST_ERRORS: usize = 8;
 const MOST_ROWS: usize = 5;
@@ -25,7 +25,7 @@ fn rows(document: &Document) -> impl Iterator<Item = (&str, &OperationResults)> 
 
 pub(super) fn operations(document: &Document, style: &Style) -> String {
     let mut out = style.heading("Operations");
-    let mut table = table(style, &["operation", "started", "success", "mean", "median", "95%", "slowest", "per sec"]);
+    let mut table = table(style, &["operation", "started", "success", "mean", "95%", "slowest", "per sec"]);
     for (name, operation) in rows(document) {
         let share = operation.share(operation.committed());
         let latency = &operation.latency_ms;
@@ -34,11 +34,25 @@ pub(super) fn operations(document: &Document, style: &Style) -> String {
             number(operation.started),
             right(&share.map_or_else(|| "none".to_owned(), format_percent)),
             time(latency.mean),
-            time(latency.p50),
             time(latency.p95),
             time(latency.max),
             right(&format!("{:.0}", operation.throughput_per_s)),
         ]);
+    }
+    out.push_str(&lines(&table));
+    out
+}
+
+pub(super) fn times(document: &Document, style: &Style) -> String {
+    if document.totals.latency_ms.count == 0 {
+        return String::new();
+    }
+    let mut out = style.heading("Times, retries and backoff included");
+    let mut table = table(style, &["operation", "fastest", "median", "90%", "95%", "99%", "slowest"]);
+    for (name, operation) in rows(document) {
+        let latency = &operation.latency_ms;
+        let values = [latency.min, latency.p50, latency.p90, latency.p95, latency.p99, latency.max];
+        table.add_row(std::iter::once(text(&cut(name, NAME))).chain(values.map(time)));
     }
     out.push_str(&lines(&table));
     out
@@ -174,17 +188,17 @@ pub(super) fn waits(document: &Document, style: &Style) -> String {
         return String::new();
     }
     let mut out = style.heading("Lock waits, as sampled");
-    let mut table = table(style, &["waiting", "for", "table", "waits", "time lost"]);
     for pair in waits.pairs.iter().take(MOST_PAIRS) {
-        table.add_row(vec![
-            text(&cut(&pair.waiting, NAME)),
-            text(&cut(&pair.blocking, NAME)),
-            text(pair.table.as_deref().unwrap_or("unknown")),
-            number(pair.waits),
-            time(pair.total_ms),
-        ]);
+        let place = pair.table.as_ref().map_or_else(String::new, |table| format!(" on {table}"));
+        let times = if pair.waits == 1 { "once".to_owned() } else { format!("{} times", grouped(pair.waits)) };
+        let line = format!(
+            "{} waited for {}{place} {times}, {} in all.",
+            pair.waiting,
+            pair.blocking,
+            format_millis(pair.total_ms)
+        );
+        out.push_str(&wrapped(&line, "  ", style.width).replacen("  ", "", 1));
     }
-    out.push_str(&lines(&table));
     let more = waits.pairs.len().saturating_sub(MOST_PAIRS);
     if more > 0 {
         let _ = writeln!(out, "… and {more} more pairs");

@@ -36,6 +36,7 @@ pub fn table(document: &Document, style: &Style) -> String {
     let mut text = header(document, *style);
     for section in [
         sections::operations,
+        sections::times,
         sections::outcomes,
         sections::retries,
         sections::isolation,

@@ -177,8 +177,11 @@ impl Opened {
         let (Some(folder), Some(schema)) = (&plan.database.migrations, self.info.schema.clone()) else {
             return Ok(());
         };
-        let url = self.endpoint.url_without_password();
-        self.record(&Entry::Schema { url, schema: schema.clone() })?;
+        // With a server of ours the schema goes too.
+        if self.server.is_none() {
+            let url = self.endpoint.url_without_password();
+            self.record(&Entry::Schema { url, schema: schema.clone() })?;
+        }
         create_schema(&mut self.session, &schema)
             .await
             .map_err(|failure| Trouble::failure("can't make a schema for this run", &failure))?;
