@@ -1,4 +1,36 @@
+//! deadheat: concurrency, race and stress tests of transactional systems, declared in a file.
+//!
+//! # The life of a scenario
+//!
+//! `file → ScenarioFile → Plan → engine → RunResults → Verdict → reports`
+//!
+//! 1. [`scenario::load`] reads YAML or TOML into one spanned tree, puts variables and environment
+//!    in, and types it as a [`scenario::ScenarioFile`], with every problem at its place.
+//! 2. [`plan::compile`] resolves every name, compiles every expression ([`expression`]) and
+//!    statement, and returns a [`plan::Plan`] or all problems at once.
+//! 3. [`run::run`] joins the stages that follow; [`cli`] calls it.
+//! 4. [`target`] reaches the database: a throw-away server ([`target::embedded`]) or the user's.
+//! 5. [`fixture`] writes down what it is about to make, migrates and seeds.
+//! 6. [`engine::run_load`] lets the workers loose: shards of workers on a thread each, a
+//!    connection for each worker, transactions retried as a whole. Beside them lock waits are
+//!    sampled and invariants checked ([`engine::InvariantState`]).
+//! 7. [`fixture`] removes everything again, whatever happened.
+//! 8. [`measure::collect`] turns records into [`measure::RunResults`].
+//! 9. [`verdict::judge`] takes the verdict from them, and [`report`] makes text of both.
+//!
+//! # What always holds
+//!
+//! - `scenario` and `plan` know no driver and no clock. The engine never prints, formats or
+//!   judges. The test `layers` walks the sources and fails on a forbidden import.
+//! - `verdict` and `report` work on a result document written yesterday.
+//! - A failure of the system under test is data ([`outcome::Outcome`]); `Err` means that deadheat
+//!   could not do its work.
+//! - All randomness comes from the printed seed, by worker and iteration.
+//! - A worker owns its state; a recorder belongs to a thread and is handed over at the end.
+//! - What is made is written down before it is made, so that `clean` finds it.
+
 #![forbid(unsafe_code)]
+
 pub mod cli;
 pub mod engine;
 pub mod expression;

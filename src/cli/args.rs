@@ -7,7 +7,9 @@ use clap::{Args, Parser, Subcommand};
 /// Runs concurrency and stress tests of transactional systems from scenario files.
 #[derive(Debug, Parser)]
 #[command(name = "deadheat", version, propagate_version = true, arg_required_else_help = true)]
-#[command(after_help = "Exit status: 0 pass, 1 fail, 2 usage or invalid scenario, 3 could not run, 4 inconclusive, 130 interrupted.")]
+#[command(
+    after_help = "Exit status: 0 pass, 1 fail, 2 usage or invalid scenario, 3 could not run, 4 inconclusive, 130 interrupted."
+)]
 pub(super) struct Arguments {
     #[command(flatten)]
     pub global: Global,

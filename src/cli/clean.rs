@@ -1,11 +1,6 @@
 //! `clean`: removes what killed runs left.
 
-use super::{
-    args::CleanArguments,
-    console::Console,
-    run::block_on,
-    status,
-};
+use super::{args::CleanArguments, console::Console, run::block_on, status};
 use crate::{
     fixture::{CleanOptions, clean as clean_up},
     run::Trouble,

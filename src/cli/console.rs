@@ -22,7 +22,8 @@ pub(super) struct Console {
 
 impl Console {
     pub(super) fn new(global: &Global) -> Self {
-        let console = Self { quiet: global.quiet, no_color: global.no_color, mask: Mutex::new(Mask::default()) };
+        let console =
+            Self { quiet: global.quiet, no_color: global.no_color, mask: Mutex::new(Mask::default()) };
         // A password in the environment's URL is a secret whatever the scenario says of it.
         if let Ok(url) = std::env::var("DATABASE_URL") {
             console.hide(std::slice::from_ref(&url));
@@ -52,7 +53,10 @@ impl Console {
 
     fn color(&self, terminal: bool) -> bool {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        terminal && !self.no_color && !no_color && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+        terminal
+            && !self.no_color
+            && !no_color
+            && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
     }
 
     pub(super) fn is_quiet(&self) -> bool {

@@ -13,7 +13,10 @@ pub(super) fn init(arguments: &InitArguments, console: &Console) -> u8 {
     let name = &arguments.name;
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if name.is_empty() || !name.chars().all(plain) {
-        console.error(&Trouble::new(format!("`{name}` is no name for a scenario")).hint("use letters, digits, `-` and `_`"));
+        console.error(
+            &Trouble::new(format!("`{name}` is no name for a scenario"))
+                .hint("use letters, digits, `-` and `_`"),
+        );
         return status::USAGE;
     }
     let (ending, text) = if arguments.toml { ("toml", TOML) } else { ("yaml", YAML) };
@@ -23,11 +26,16 @@ pub(super) fn init(arguments: &InitArguments, console: &Console) -> u8 {
         .and_then(|()| write_new(Path::new(&migration), MIGRATION));
     match made {
         Ok(()) => {
-            console.note(&format!("wrote {file} and {migration}\ntry `deadheat check {file}` and `deadheat run {file}`"));
+            console.note(&format!(
+                "wrote {file} and {migration}\ntry `deadheat check {file}` and `deadheat run {file}`"
+            ));
             status::PASS
         }
         Err((path, error)) if error.kind() == io::ErrorKind::AlreadyExists => {
-            console.error(&Trouble::new(format!("{path} is there already")).hint("give another name: `deadheat init NAME`"));
+            console.error(
+                &Trouble::new(format!("{path} is there already"))
+                    .hint("give another name: `deadheat init NAME`"),
+            );
             status::USAGE
         }
         Err((path, error)) => {

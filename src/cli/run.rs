@@ -88,7 +88,8 @@ fn chosen_files<'a>(arguments: &'a RunArguments, console: &Console) -> Result<Ve
 /// Ctrl-C once ends the run gracefully; twice ends the process, and the guards do the rest.
 fn listen(interrupt: Interrupt) {
     tokio::spawn(async move {
-        let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
+        let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+        else {
             return;
         };
         loop {
@@ -138,7 +139,13 @@ async fn run_file(
                 RunError::CouldNotRun(trouble) => trouble.message.clone(),
                 RunError::Interrupted => "interrupted before the load began".to_owned(),
             };
-            (Outcome::CouldNotRun { scenario: file.display().to_string(), message: console.masked(&message) }, status)
+            (
+                Outcome::CouldNotRun {
+                    scenario: file.display().to_string(),
+                    message: console.masked(&message),
+                },
+                status,
+            )
         }
     }
 }

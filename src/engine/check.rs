@@ -65,7 +65,10 @@ impl InvariantState {
         }
         let mut prepared = Vec::new();
         for (index, invariant) in plan.invariants.iter().enumerate() {
-            let statement = session.prepare(&invariant.text, &invariant.placeholders).await.map_err(|failure| (index, failure))?;
+            let statement = session
+                .prepare(&invariant.text, &invariant.placeholders)
+                .await
+                .map_err(|failure| (index, failure))?;
             prepared.push(statement);
         }
         let results = plan.invariants.iter().map(empty_result).collect();
@@ -118,7 +121,12 @@ impl InvariantState {
         }
     }
 
-    async fn rows(&self, invariant: &Invariant, index: usize, session: &mut Session) -> Result<Rows, String> {
+    async fn rows(
+        &self,
+        invariant: &Invariant,
+        index: usize,
+        session: &mut Session,
+    ) -> Result<Rows, String> {
         let values = invariant
             .parameters
             .iter()
@@ -131,7 +139,12 @@ impl InvariantState {
     fn context(&self, index: usize, rows: &Rows, operations: Option<&Value>) -> Value {
         let mut named: Vec<(String, Value)> = Vec::new();
         if let Some(row) = rows.rows.first() {
-            named.extend(row.columns().iter().zip(row.values()).map(|(name, value)| (name.to_string(), value.clone())));
+            named.extend(
+                row.columns()
+                    .iter()
+                    .zip(row.values())
+                    .map(|(name, value)| (name.to_string(), value.clone())),
+            );
         }
         named.push(("row_count".to_owned(), Value::from(rows.rows.len())));
         named.push(("before".to_owned(), self.before[index].clone()));
@@ -188,7 +201,10 @@ fn holds(invariant: &Invariant, rows: &Rows, context: Value) -> Result<bool, Str
 }
 
 fn row_text(row: &Row) -> Vec<String> {
-    row.values().iter().map(|value| if value.is_none() { "null".to_owned() } else { value.to_string() }).collect()
+    row.values()
+        .iter()
+        .map(|value| if value.is_none() { "null".to_owned() } else { value.to_string() })
+        .collect()
 }
 
 /// Looks at the invariants before the load: those that ask for it are judged, of all the first

@@ -179,7 +179,9 @@ pub async fn run_load(
     }
     match failed {
         Some(error) => Err(error),
-        None => Ok(LoadOutcome { recorder, waits: watched.waits, duration, watch_problem: watched.problem }),
+        None => {
+            Ok(LoadOutcome { recorder, waits: watched.waits, duration, watch_problem: watched.problem })
+        }
     }
 }
 

@@ -39,8 +39,9 @@ async fn work(
     ready: mpsc::Sender<Result<(), LoadError>>,
 ) {
     let shards = shared.settings.board.shards.len();
-    let mine: Vec<u32> =
-        (0..shared.settings.plan.load.concurrency).filter(|worker| *worker as usize % shards == number).collect();
+    let mine: Vec<u32> = (0..shared.settings.plan.load.concurrency)
+        .filter(|worker| *worker as usize % shards == number)
+        .collect();
     let mut workers = Vec::with_capacity(mine.len());
     for group in mine.chunks(CONNECTING_AT_ONCE) {
         let mut connecting = JoinSet::new();

@@ -99,12 +99,20 @@ impl Worker {
         Ok(())
     }
 
-    async fn repeat(&mut self, plan: &Plan, times: &Template, slot: usize, steps: &[Step]) -> Result<(), Stop> {
+    async fn repeat(
+        &mut self,
+        plan: &Plan,
+        times: &Template,
+        slot: usize,
+        steps: &[Step],
+    ) -> Result<(), Stop> {
         let value = times.evaluate(&self.frame).map_err(|error| Stop::value("repeat", &error))?;
-        let times = value.as_i64().filter(|times| (0..=MOST_REPETITIONS).contains(times)).ok_or_else(|| {
-            let message = format!("`{value}` is not a number of repetitions from 0 to {MOST_REPETITIONS}");
-            Stop::Failure { step: "repeat".to_owned(), failure: Failure::value(message) }
-        })?;
+        let times =
+            value.as_i64().filter(|times| (0..=MOST_REPETITIONS).contains(times)).ok_or_else(|| {
+                let message =
+                    format!("`{value}` is not a number of repetitions from 0 to {MOST_REPETITIONS}");
+                Stop::Failure { step: "repeat".to_owned(), failure: Failure::value(message) }
+            })?;
         for i in 0..times {
             self.frame.store(slot, Value::from(i));
             self.steps(plan, steps).await?;
@@ -112,7 +120,13 @@ impl Worker {
         Ok(())
     }
 
-    async fn for_each(&mut self, plan: &Plan, list: &Template, slot: usize, steps: &[Step]) -> Result<(), Stop> {
+    async fn for_each(
+        &mut self,
+        plan: &Plan,
+        list: &Template,
+        slot: usize,
+        steps: &[Step],
+    ) -> Result<(), Stop> {
         let value = list.evaluate(&self.frame).map_err(|error| Stop::value("repeat", &error))?;
         if !matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) {
             let message = format!("`{value}` is not a list");
@@ -199,7 +213,12 @@ impl Worker {
             let message = match assertion.holds(&self.frame) {
                 Ok(true) => continue,
                 Ok(false) => {
-                    format!("`{}` doesn't hold: {} rows affected, {} returned", assertion.source(), rows.affected, rows.rows.len())
+                    format!(
+                        "`{}` doesn't hold: {} rows affected, {} returned",
+                        assertion.source(),
+                        rows.affected,
+                        rows.rows.len()
+                    )
                 }
                 Err(error) => error.to_string(),
             };

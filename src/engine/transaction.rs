@@ -83,7 +83,10 @@ impl Worker {
             let mut recorder = self.recorder.borrow_mut();
             recorder.transactions += 1;
             if let Some(in_force) = in_force {
-                *recorder.isolation.entry((self.operation, transaction.isolation, in_force)).or_default() += 1;
+                *recorder
+                    .isolation
+                    .entry((self.operation, transaction.isolation, in_force))
+                    .or_default() += 1;
             }
         }
         match self.steps(plan, &transaction.steps).await {
@@ -124,7 +127,12 @@ impl Worker {
     }
 
     /// Decides whether an attempt is followed by another one, and waits the delay before it.
-    async fn after_attempt(&mut self, result: Result<(), Stop>, policy: &RetryPolicy, retries: u32) -> Next {
+    async fn after_attempt(
+        &mut self,
+        result: Result<(), Stop>,
+        policy: &RetryPolicy,
+        retries: u32,
+    ) -> Next {
         let (step, failure) = match result {
             Err(Stop::Failure { step, failure }) => (step, failure),
             Ok(()) => {

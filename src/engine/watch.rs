@@ -89,11 +89,14 @@ pub(super) async fn watch(
                     watch.board.set_waiting(waits.len());
                     let seen = waits.into_iter().map(|wait| seen(wait, &watch)).collect();
                     watched.waits.add(seen, cost, asked.duration_since(last_sample));
-                    next_sample = Instant::now() + (cost * PAUSE_PER_COST).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+                    next_sample =
+                        Instant::now() + (cost * PAUSE_PER_COST).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
                     last_sample = asked;
                 }
                 Err(failure) => {
-                    watched.problem.get_or_insert_with(|| format!("lock waits can't be sampled: {failure}"));
+                    watched
+                        .problem
+                        .get_or_insert_with(|| format!("lock waits can't be sampled: {failure}"));
                     next_sample = Instant::now() + LONGEST_PAUSE;
                 }
             }

@@ -222,7 +222,8 @@ impl Worker {
 async fn open_session(shared: &Shared, worker: u32) -> Result<Session, crate::target::ConnectError> {
     let settings = &shared.settings.session;
     let application_name = format!("{}w{worker}", settings.application_name);
-    Session::connect(&shared.settings.endpoint, &SessionSettings { application_name, ..settings.clone() }).await
+    Session::connect(&shared.settings.endpoint, &SessionSettings { application_name, ..settings.clone() })
+        .await
 }
 
 /// Draws an operation by weight.

@@ -43,7 +43,9 @@ impl ExpressionError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Syntax(_) => None,
-            Self::UnknownName { similar, .. } => similar.as_ref().map(|name| format!("did you mean `{name}`?")),
+            Self::UnknownName { similar, .. } => {
+                similar.as_ref().map(|name| format!("did you mean `{name}`?"))
+            }
         }
     }
 }
@@ -66,7 +68,10 @@ pub struct Expression {
 
 enum Kind {
     /// A slot of the frame, then attributes.
-    Path { slot: usize, attributes: Box<[Box<str>]> },
+    Path {
+        slot: usize,
+        attributes: Box<[Box<str>]>,
+    },
     Compiled(Box<minijinja::Expression<'static, 'static>>),
 }
 
@@ -92,7 +97,9 @@ impl Expression {
             return Err(ExpressionError::UnknownName { name, similar });
         }
         Ok(match path(source, names) {
-            Some((slot, attributes)) => Self { source: source.into(), kind: Kind::Path { slot, attributes } },
+            Some((slot, attributes)) => {
+                Self { source: source.into(), kind: Kind::Path { slot, attributes } }
+            }
             None => compiled,
         })
     }
@@ -108,7 +115,9 @@ impl Expression {
     /// The names that the expression uses, functions left out, in alphabetical order.
     pub fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = match &self.kind {
-            Kind::Path { .. } => self.source.split('.').take(1).map(|name| name.trim().to_owned()).collect(),
+            Kind::Path { .. } => {
+                self.source.split('.').take(1).map(|name| name.trim().to_owned()).collect()
+            }
             Kind::Compiled(expression) => expression.undeclared_variables(false).into_iter().collect(),
         };
         names.retain(|name| !functions::is_function(name));

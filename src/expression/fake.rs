@@ -7,7 +7,10 @@ use minijinja::{
     value::{Object, ObjectRepr},
 };
 
-use super::{functions::{frame_of, invalid, provider_id}, payload};
+use super::{
+    functions::{frame_of, invalid, provider_id},
+    payload,
+};
 
 /// The object behind the name `fake`.
 #[derive(Debug)]
@@ -18,7 +21,12 @@ impl Object for Fake {
         ObjectRepr::Plain
     }
 
-    fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
         let (file, parameters): (&str, &[&str]) = match method {
             "id" => return id(state, args),
             "payment_intent" => ("stripe/payment_intent.succeeded.json", &["order"]),
@@ -27,7 +35,11 @@ impl Object for Fake {
                 Some("paid") => ("stripe/payout.paid.json", &["amount", "status"]),
                 Some("in_transit") => ("stripe/payout.in_transit.json", &["amount", "status"]),
                 Some("failed") => ("stripe/payout.failed.json", &["amount", "status"]),
-                _ => return Err(invalid("fake.payout(amount, status): the status is paid, in_transit or failed")),
+                _ => {
+                    return Err(invalid(
+                        "fake.payout(amount, status): the status is paid, in_transit or failed",
+                    ));
+                }
             },
             "event" => ("stripe/event.json", &["type", "object"]),
             _ => {
@@ -37,13 +49,18 @@ impl Object for Fake {
             }
         };
         if args.len() != parameters.len() {
-            return Err(invalid(format!("fake.{method}({}) takes {} arguments", parameters.join(", "), parameters.len())));
+            return Err(invalid(format!(
+                "fake.{method}({}) takes {} arguments",
+                parameters.join(", "),
+                parameters.len()
+            )));
         }
         payload::render(state, file, parameters.iter().copied().zip(args.iter().cloned()))
     }
 }
 
 fn id(state: &State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
-    let prefix = args.first().and_then(Value::as_str).ok_or_else(|| invalid("fake.id(prefix) takes a text"))?;
+    let prefix =
+        args.first().and_then(Value::as_str).ok_or_else(|| invalid("fake.id(prefix) takes a text"))?;
     Ok(Value::from(frame_of(state)?.with_random(|random| provider_id(random, prefix))))
 }

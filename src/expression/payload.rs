@@ -5,10 +5,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use minijinja::{
-    Error, State, Value,
-    value::Kwargs,
-};
+use minijinja::{Error, State, Value, value::Kwargs};
 
 use super::{
     EvaluationError, Template, TemplateError,
@@ -19,7 +16,10 @@ use super::{
 
 /// The payloads that come with deadheat.
 const SHIPPED: [(&str, &str); 6] = [
-    ("stripe/payment_intent.succeeded.json", include_str!("../../templates/stripe/payment_intent.succeeded.json")),
+    (
+        "stripe/payment_intent.succeeded.json",
+        include_str!("../../templates/stripe/payment_intent.succeeded.json"),
+    ),
     (
         "stripe/payment_intent.payment_failed.json",
         include_str!("../../templates/stripe/payment_intent.payment_failed.json"),
@@ -39,7 +39,9 @@ const MOST_BYTES: u64 = 1 << 20;
 pub enum PayloadError {
     #[error("can't read the payload templates in {path}: {error}")]
     Read { path: String, error: std::io::Error },
-    #[error("{path} is larger than {MOST_BYTES} bytes, or there are more than {MOST_FILES} files beside it")]
+    #[error(
+        "{path} is larger than {MOST_BYTES} bytes, or there are more than {MOST_FILES} files beside it"
+    )]
     TooLarge { path: String },
     #[error("{path} is not JSON: {error}")]
     Json { path: String, error: serde_json::Error },
@@ -111,9 +113,14 @@ impl Payloads {
 fn compile(json: &serde_json::Value) -> Result<Template, TemplateError> {
     Ok(match json {
         serde_json::Value::String(text) => Template::compile_open(text)?,
-        serde_json::Value::Array(items) => Template::List(items.iter().map(compile).collect::<Result<_, _>>()?),
+        serde_json::Value::Array(items) => {
+            Template::List(items.iter().map(compile).collect::<Result<_, _>>()?)
+        }
         serde_json::Value::Object(entries) => Template::Map(
-            entries.iter().map(|(key, item)| Ok((key.clone(), compile(item)?))).collect::<Result<_, TemplateError>>()?,
+            entries
+                .iter()
+                .map(|(key, item)| Ok((key.clone(), compile(item)?)))
+                .collect::<Result<_, TemplateError>>()?,
         ),
         other => Template::Constant(Value::from(minijinja::value::Serde(other))),
     })

@@ -40,7 +40,9 @@ impl TemplateError {
     /// What to write instead.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Block(_) => Some("use the steps `if` and `repeat`, or an inline `{{ a if b else c }}`".into()),
+            Self::Block(_) => {
+                Some("use the steps `if` and `repeat`, or an inline `{{ a if b else c }}`".into())
+            }
             Self::Expression { error, .. } => error.hint(),
             _ => None,
         }

@@ -9,8 +9,8 @@ use super::{
     LiveBoard, WaitRecorder,
     recorder::{OperationRecord, Recorder, SecondRecord},
     results::{
-        ErrorSample, IsolationObservation, IsolationResults, LockOrderResults, LockOrderViolation, OperationResults,
-        Overlap, RetryAttempt, RetryResults, RunResults, TimelineEntry,
+        ErrorSample, IsolationObservation, IsolationResults, LockOrderResults, LockOrderViolation,
+        OperationResults, Overlap, RetryAttempt, RetryResults, RunResults, TimelineEntry,
     },
 };
 use crate::{outcome::Cause, plan::Plan};
@@ -88,7 +88,8 @@ fn operation(record: &OperationRecord, seconds: f64) -> OperationResults {
 
 /// Most frequent first, then by name.
 fn by_cause(causes: &HashMap<Cause, u64>) -> IndexMap<String, u64> {
-    let mut list: Vec<(String, u64)> = causes.iter().map(|(cause, count)| (cause.to_string(), *count)).collect();
+    let mut list: Vec<(String, u64)> =
+        causes.iter().map(|(cause, count)| (cause.to_string(), *count)).collect();
     list.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     list.into_iter().collect()
 }
@@ -101,7 +102,11 @@ fn retries(plan: &Plan, recorder: &Recorder, all: &OperationRecord) -> RetryResu
         [] => None,
         [only] => Some(only.clone()),
         _ => Some(
-            policies.iter().map(|(operation, policy)| format!("{operation}: {policy}")).collect::<Vec<_>>().join("; "),
+            policies
+                .iter()
+                .map(|(operation, policy)| format!("{operation}: {policy}"))
+                .collect::<Vec<_>>()
+                .join("; "),
         ),
     };
     let attempts = recorder.retries.iter().zip(1..).map(|(record, retry)| RetryAttempt {
@@ -116,15 +121,16 @@ fn retries(plan: &Plan, recorder: &Recorder, all: &OperationRecord) -> RetryResu
 }
 
 fn isolation(recorder: &Recorder, names: &[String]) -> IsolationResults {
-    let observed = sorted(&recorder.isolation).into_iter().map(|((operation, declared, in_force), transactions)| {
-        // Where nothing is declared, whatever is in force is right.
-        IsolationObservation {
-            operation: names[operation].clone(),
-            declared: declared.unwrap_or(in_force),
-            in_force,
-            transactions,
-        }
-    });
+    let observed =
+        sorted(&recorder.isolation).into_iter().map(|((operation, declared, in_force), transactions)| {
+            // Where nothing is declared, whatever is in force is right.
+            IsolationObservation {
+                operation: names[operation].clone(),
+                declared: declared.unwrap_or(in_force),
+                in_force,
+                transactions,
+            }
+        });
     IsolationResults { read: "inside every transaction".to_owned(), observed: observed.collect() }
 }
 
@@ -165,7 +171,11 @@ fn timeline(seconds: &[SecondRecord]) -> Vec<TimelineEntry> {
             committed: record.committed,
             retries: record.retries,
             deadlocks: record.deadlocks,
-            latency_mean_ms: if record.ended > 0 { millis(record.latency_sum) / record.ended as f64 } else { 0.0 },
+            latency_mean_ms: if record.ended > 0 {
+                millis(record.latency_sum) / record.ended as f64
+            } else {
+                0.0
+            },
             latency_max_ms: millis(record.latency_max),
         })
         .collect()
@@ -184,7 +194,9 @@ fn errors(recorder: &Recorder, names: &[String]) -> Vec<ErrorSample> {
         })
         .collect();
     samples.sort_by(|a, b| {
-        b.count.cmp(&a.count).then_with(|| (&a.operation, &a.step, &a.cause).cmp(&(&b.operation, &b.step, &b.cause)))
+        b.count
+            .cmp(&a.count)
+            .then_with(|| (&a.operation, &a.step, &a.cause).cmp(&(&b.operation, &b.step, &b.cause)))
     });
     samples.truncate(MOST_ERRORS);
     samples

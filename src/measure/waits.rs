@@ -58,8 +58,12 @@ impl WaitRecorder {
             if self.waits.len() >= MOST_WAITS && !self.waits.contains_key(&key) {
                 continue;
             }
-            let wait =
-                self.waits.entry(key).or_insert(Wait { waited_ms, operation, blocking_operation, table: None });
+            let wait = self.waits.entry(key).or_insert(Wait {
+                waited_ms,
+                operation,
+                blocking_operation,
+                table: None,
+            });
             wait.waited_ms = wait.waited_ms.max(waited_ms);
             wait.table = table.or(wait.table.take());
         }
@@ -81,7 +85,9 @@ impl WaitRecorder {
             results.sample_ms = self.sample_time.as_secs_f64() * 1e3 / self.samples as f64;
         }
         let name = |operation: Option<usize>| {
-            operation.and_then(|index| operations.get(index)).map_or_else(|| "outside".to_owned(), Clone::clone)
+            operation
+                .and_then(|index| operations.get(index))
+                .map_or_else(|| "outside".to_owned(), Clone::clone)
         };
         for wait in self.waits.values() {
             results.total_ms += wait.waited_ms;
@@ -96,10 +102,18 @@ impl WaitRecorder {
         }
         results.pairs = pairs
             .into_iter()
-            .map(|((waiting, blocking, table), (waits, total_ms))| WaitPair { waiting, blocking, table, waits, total_ms })
+            .map(|((waiting, blocking, table), (waits, total_ms))| WaitPair {
+                waiting,
+                blocking,
+                table,
+                waits,
+                total_ms,
+            })
             .collect();
         results.pairs.sort_by(|a, b| {
-            b.total_ms.total_cmp(&a.total_ms).then_with(|| (&a.waiting, &a.blocking, &a.table).cmp(&(&b.waiting, &b.blocking, &b.table)))
+            b.total_ms
+                .total_cmp(&a.total_ms)
+                .then_with(|| (&a.waiting, &a.blocking, &a.table).cmp(&(&b.waiting, &b.blocking, &b.table)))
         });
         (results, by_operation)
     }
@@ -107,7 +121,8 @@ impl WaitRecorder {
 
 /// Most sessions that wait, directly or behind others, for one session that doesn't wait.
 fn deepest_queue(sample: &[WaitSeen]) -> u64 {
-    let waits: HashMap<i32, &[i32]> = sample.iter().map(|seen| (seen.waiting, seen.blocking.as_slice())).collect();
+    let waits: HashMap<i32, &[i32]> =
+        sample.iter().map(|seen| (seen.waiting, seen.blocking.as_slice())).collect();
     let mut behind: HashMap<i32, u64> = HashMap::new();
     for seen in sample {
         let mut reached = HashSet::from([seen.waiting]);
@@ -141,8 +156,16 @@ mod tests {
     #[test]
     fn a_wait_seen_twice_counts_once_at_its_longest() {
         let mut recorder = WaitRecorder::default();
-        recorder.add(vec![seen(1, &[9], "a", 5.0), seen(2, &[1], "b", 2.0)], Duration::from_millis(1), Duration::ZERO);
-        recorder.add(vec![seen(1, &[9], "a", 15.0), seen(1, &[9], "c", 1.0)], Duration::from_millis(1), Duration::ZERO);
+        recorder.add(
+            vec![seen(1, &[9], "a", 5.0), seen(2, &[1], "b", 2.0)],
+            Duration::from_millis(1),
+            Duration::ZERO,
+        );
+        recorder.add(
+            vec![seen(1, &[9], "a", 15.0), seen(1, &[9], "c", 1.0)],
+            Duration::from_millis(1),
+            Duration::ZERO,
+        );
         let (results, by_operation) = recorder.finish(&["pay".into(), "refund".into()]);
         assert_eq!((results.waits, results.total_ms, results.longest_ms), (3, 18.0, 15.0));
         assert_eq!(results.deepest_queue, 2);

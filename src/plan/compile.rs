@@ -5,7 +5,9 @@ use std::{path::Path, sync::Arc, time::Duration};
 use super::{
     criteria, invariant,
     model::{Database, Fixture, Load, Location, Plan, Work, slots},
-    operation, scope::Scope, sql,
+    operation,
+    scope::Scope,
+    sql,
 };
 use crate::{
     expression::{Names, Payloads, Value},
@@ -64,8 +66,11 @@ fn compile_parts(scope: &mut Scope<'_>) -> Option<Plan> {
     }
     let fixtures = fixtures(scope);
     let isolation = database.as_ref().and_then(|database| database.isolation);
-    let operations: Vec<_> =
-        file.operations.iter().map(|(name, written)| operation::compile(scope, name, written, isolation)).collect();
+    let operations: Vec<_> = file
+        .operations
+        .iter()
+        .map(|(name, written)| operation::compile(scope, name, written, isolation))
+        .collect();
     check_weights(scope);
     let invariants: Vec<_> =
         file.invariants.iter().map(|(name, written)| invariant::compile(scope, name, written)).collect();
@@ -130,7 +135,8 @@ fn variables(scope: &mut Scope<'_>) {
         let value = scope.evaluate(literal).unwrap_or_default();
         operation::constant(scope, &name.value, value);
     }
-    let secrets = file.secrets.iter().map(|(name, secret)| (name.value.clone(), Value::from(secret.value.as_str())));
+    let secrets =
+        file.secrets.iter().map(|(name, secret)| (name.value.clone(), Value::from(secret.value.as_str())));
     let secrets = Value::from_pairs(secrets.collect::<Vec<_>>());
     operation::constant(scope, "secrets", secrets);
 }
@@ -146,7 +152,11 @@ fn load(scope: &mut Scope<'_>, written: &scenario::Load) -> Option<Load> {
         }
         (None, Some(duration)) => Some(Work::Duration(duration.0)),
         (Some(iterations), Some(_)) => {
-            scope.error(&iterations.span, "`iterations` and `duration` together", Some("leave one of them out".into()));
+            scope.error(
+                &iterations.span,
+                "`iterations` and `duration` together",
+                Some("leave one of them out".into()),
+            );
             None
         }
         (None, None) => {
@@ -171,7 +181,11 @@ fn database(scope: &mut Scope<'_>) -> Option<Database> {
     let mut targets = file.targets.iter();
     let Some((name, target)) = targets.next() else {
         let span = file.name.span.clone();
-        scope.error(&span, "the scenario has no target", Some("add `targets: {db: {database: embedded}}`".into()));
+        scope.error(
+            &span,
+            "the scenario has no target",
+            Some("add `targets: {db: {database: embedded}}`".into()),
+        );
         return None;
     };
     if let Some((second, _)) = targets.next() {
@@ -191,7 +205,8 @@ fn database(scope: &mut Scope<'_>) -> Option<Database> {
 fn location(scope: &mut Scope<'_>, target: &scenario::Target) -> Option<Location> {
     let (text, span) = (target.database.value.trim(), &target.database.span);
     if matches!(text, "embedded" | "embedded:postgres") {
-        let settings = target.settings.iter().map(|(name, value)| (name.value.clone(), value.value.clone()));
+        let settings =
+            target.settings.iter().map(|(name, value)| (name.value.clone(), value.value.clone()));
         return Some(Location::Embedded { settings: settings.collect() });
     }
     if text.starts_with("postgres://") || text.starts_with("postgresql://") {
@@ -211,7 +226,10 @@ fn migrations(scope: &mut Scope<'_>, target: &scenario::Target) -> Option<std::p
     let folder = scope.loaded.source.path.parent().unwrap_or(Path::new("")).join(&written.value);
     let postgres = folder.join("postgres");
     let files = std::fs::read_dir(&postgres).map(|entries| {
-        entries.flatten().filter(|entry| entry.path().extension().is_some_and(|ending| ending == "sql")).count()
+        entries
+            .flatten()
+            .filter(|entry| entry.path().extension().is_some_and(|ending| ending == "sql"))
+            .count()
     });
     match files {
         Ok(0) => {
@@ -223,7 +241,10 @@ fn migrations(scope: &mut Scope<'_>, target: &scenario::Target) -> Option<std::p
             scope.error(
                 &written.span,
                 format!("can't read the migrations in {}: {error}", postgres.display()),
-                Some("migrations are `.sql` files in a sub-folder `postgres`, relative to the scenario file".into()),
+                Some(
+                    "migrations are `.sql` files in a sub-folder `postgres`, relative to the scenario file"
+                        .into(),
+                ),
             );
             None
         }
@@ -246,7 +267,8 @@ fn fixtures(scope: &mut Scope<'_>) -> Vec<Option<Fixture>> {
     let file = &scope.loaded.file;
     let mut compiled: Vec<Option<Fixture>> = Vec::new();
     for (name, written) in &file.fixtures {
-        let earlier: Vec<String> = file.fixtures.keys().take(compiled.len()).map(|name| name.value.clone()).collect();
+        let earlier: Vec<String> =
+            file.fixtures.keys().take(compiled.len()).map(|name| name.value.clone()).collect();
         compiled.push(fixture(scope, name, written, &earlier));
     }
     compiled
@@ -311,7 +333,8 @@ fn fixture(
 
 fn check_weights(scope: &mut Scope<'_>) {
     let file = &scope.loaded.file;
-    let total: f64 = file.operations.values().map(|op| op.weight.as_ref().map_or(1.0, |weight| weight.value)).sum();
+    let total: f64 =
+        file.operations.values().map(|op| op.weight.as_ref().map_or(1.0, |weight| weight.value)).sum();
     if file.operations.is_empty() {
         let span = file.name.span.clone();
         if !scope.is_broken("operations") && scope.loaded.broken.is_empty() {
@@ -319,6 +342,10 @@ fn check_weights(scope: &mut Scope<'_>) {
         }
     } else if total <= 0.0 {
         let span = file.operations.keys().next().map_or(0..0, |name| name.span.clone());
-        scope.error(&span, "every operation has weight 0", Some("give at least one a weight above 0".into()));
+        scope.error(
+            &span,
+            "every operation has weight 0",
+            Some("give at least one a weight above 0".into()),
+        );
     }
 }

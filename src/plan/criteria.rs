@@ -64,7 +64,11 @@ fn band(
         }
         (None, None, Some(grade)) => {
             if !is_last {
-                scope.error(&grade.span, "`otherwise` isn't the last band", Some("move it to the end".into()));
+                scope.error(
+                    &grade.span,
+                    "`otherwise` isn't the last band",
+                    Some("move it to the end".into()),
+                );
             }
             Some(Band { condition: None, grade: grade.value.clone(), advice })
         }

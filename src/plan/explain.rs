@@ -36,7 +36,8 @@ fn header(plan: &Plan, text: &mut String) {
     let location = match &database.location {
         Location::Embedded { settings } if settings.is_empty() => "embedded PostgreSQL".to_owned(),
         Location::Embedded { settings } => {
-            let settings: Vec<String> = settings.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+            let settings: Vec<String> =
+                settings.iter().map(|(name, value)| format!("{name} = {value}")).collect();
             format!("embedded PostgreSQL with {}", settings.join(", "))
         }
         Location::Postgres { .. } => "PostgreSQL".to_owned(),
@@ -68,7 +69,14 @@ fn fixture_line(plan: &Plan, fixture: &Fixture, text: &mut String) {
         .and_then(|index| plan.fixtures.get(index))
         .map_or_else(String::new, |parent| format!(" for each of {}", parent.name));
     let columns: Vec<&str> = fixture.columns.iter().map(|(name, _)| name.as_str()).collect();
-    line!(text, "  {}: {} rows in {}{per} ({})", fixture.name, fixture.rows, fixture.table, columns.join(", "));
+    line!(
+        text,
+        "  {}: {} rows in {}{per} ({})",
+        fixture.name,
+        fixture.rows,
+        fixture.table,
+        columns.join(", ")
+    );
 }
 
 fn operation_text(plan: &Plan, operation: &Operation, total: f64, text: &mut String) {
@@ -99,7 +107,8 @@ fn steps_text(plan: &Plan, operation: &Operation, steps: &[Step], depth: usize, 
             Step::Sleep(time) => line!(text, "{indent}sleep {}", format_duration(*time)),
             Step::Think(time) => line!(text, "{indent}think for {}", format_duration(*time)),
             Step::Let(bindings) => {
-                let names: Vec<String> = bindings.iter().map(|(slot, _)| slot_name(operation, *slot)).collect();
+                let names: Vec<String> =
+                    bindings.iter().map(|(slot, _)| slot_name(operation, *slot)).collect();
                 line!(text, "{indent}let {}", names.join(", "));
             }
             Step::If { condition, then, otherwise } => {
@@ -138,8 +147,11 @@ fn sql_text(plan: &Plan, operation: &Operation, sql: &SqlStep, indent: &str, tex
     }
     match &statement.facts {
         Some(facts) if !facts.locks.is_empty() => {
-            let locks: Vec<String> =
-                facts.locks.iter().map(|lock| format!("{} of {}", lock.strength.describe(), lock.table)).collect();
+            let locks: Vec<String> = facts
+                .locks
+                .iter()
+                .map(|lock| format!("{} of {}", lock.strength.describe(), lock.table))
+                .collect();
             line!(text, "{indent}    {}", locks.join(", "));
         }
         Some(_) => {}

@@ -76,7 +76,9 @@ pub struct Facts {
 /// Analyses a statement.
 pub fn analyse(sql: &str) -> Analysis {
     let dialect = PostgreSqlDialect {};
-    let Ok(tokens) = Tokenizer::new(&dialect, sql).tokenize_with_location() else { return Analysis::Unknown };
+    let Ok(tokens) = Tokenizer::new(&dialect, sql).tokenize_with_location() else {
+        return Analysis::Unknown;
+    };
     let parsed = Parser::new(&dialect)
         .with_recursion_limit(50)
         .with_tokens_with_locations(without_key_strengths(tokens))
@@ -118,7 +120,12 @@ fn without_key_strengths(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
             dropped.push(*key);
         }
     }
-    tokens.into_iter().enumerate().filter(|(index, _)| !dropped.contains(index)).map(|(_, token)| token).collect()
+    tokens
+        .into_iter()
+        .enumerate()
+        .filter(|(index, _)| !dropped.contains(index))
+        .map(|(_, token)| token)
+        .collect()
 }
 
 #[derive(Default)]
@@ -137,9 +144,9 @@ impl Locks {
     }
 
     fn lock_from(&mut self, from: &[TableWithJoins], only: Option<&ObjectName>, strength: LockStrength) {
-        let factors = from
-            .iter()
-            .flat_map(|table| std::iter::once(&table.relation).chain(table.joins.iter().map(|join| &join.relation)));
+        let factors = from.iter().flat_map(|table| {
+            std::iter::once(&table.relation).chain(table.joins.iter().map(|join| &join.relation))
+        });
         for factor in factors {
             match factor {
                 TableFactor::Table { name, alias, .. } => {
@@ -195,7 +202,9 @@ impl Visitor for Locks {
 
     fn post_visit_statement(&mut self, statement: &Statement) -> ControlFlow<Self::Break> {
         match statement {
-            Statement::Update(update) => self.lock_factor(&update.table.relation, LockStrength::ExclusiveRows),
+            Statement::Update(update) => {
+                self.lock_factor(&update.table.relation, LockStrength::ExclusiveRows)
+            }
             Statement::Delete(Delete { from, .. }) => {
                 let (FromTable::WithFromKeyword(tables) | FromTable::WithoutKeyword(tables)) = from;
                 for table in tables {
@@ -246,9 +255,11 @@ mod tests {
 
     fn tables(sql: &str) -> Vec<String> {
         match analyse(sql) {
-            Analysis::Known(facts) => {
-                facts.locks.iter().map(|lock| format!("{} {}", lock.table, lock.strength.describe())).collect()
-            }
+            Analysis::Known(facts) => facts
+                .locks
+                .iter()
+                .map(|lock| format!("{} {}", lock.table, lock.strength.describe()))
+                .collect(),
             Analysis::Unknown => vec!["unknown".to_owned()],
         }
     }

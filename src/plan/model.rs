@@ -139,12 +139,27 @@ pub enum Step {
     /// Not part of the latency.
     Think(Duration),
     Let(Vec<(usize, Template)>),
-    If { condition: Expression, then: Vec<Step>, otherwise: Vec<Step> },
+    If {
+        condition: Expression,
+        then: Vec<Step>,
+        otherwise: Vec<Step>,
+    },
     /// `times` is evaluated once; the counter is in `slot`.
-    Repeat { times: Template, slot: usize, steps: Vec<Step> },
+    Repeat {
+        times: Template,
+        slot: usize,
+        steps: Vec<Step>,
+    },
     /// Once for each element of `list`.
-    ForEach { list: Template, slot: usize, steps: Vec<Step> },
-    Check { name: String, condition: Expression },
+    ForEach {
+        list: Template,
+        slot: usize,
+        steps: Vec<Step>,
+    },
+    Check {
+        name: String,
+        condition: Expression,
+    },
     /// Index into [`Plan::barriers`].
     Barrier(usize),
     /// Ends the transaction around it without committing, on purpose.

@@ -38,7 +38,11 @@ pub(super) fn compile(
     let weight = written.weight.as_ref().map_or(1.0, |weight| weight.value);
     if !(weight.is_finite() && weight >= 0.0) {
         let span = written.weight.as_ref().map_or(&name.span, |weight| &weight.span);
-        scope.error(span, format!("a weight of {weight} makes no sense"), Some("write a number of at least 0".into()));
+        scope.error(
+            span,
+            format!("a weight of {weight} makes no sense"),
+            Some("write a number of at least 0".into()),
+        );
     }
     let mut names = scope.globals.clone();
     let bindings = bindings(scope, &written.bindings, &mut names);
@@ -169,7 +173,11 @@ fn step(
         Some(Step::Sleep(time.0))
     } else if let Some(time) = one.think_time {
         if around.in_transaction {
-            scope.error(span, "`think_time` inside a transaction", Some("use `sleep`: the transaction stays open".into()));
+            scope.error(
+                span,
+                "`think_time` inside a transaction",
+                Some("use `sleep`: the transaction stays open".into()),
+            );
             return None;
         }
         Some(Step::Think(time.0))
@@ -184,7 +192,8 @@ fn step(
         self::repeat(scope, repeat, one.steps.as_deref().unwrap_or_default(), names, &inner, numbers)
     } else if let Some(condition) = &one.check {
         numbers.check += 1;
-        let name = one.name.as_ref().map_or_else(|| format!("check {}", numbers.check), |name| name.value.clone());
+        let name =
+            one.name.as_ref().map_or_else(|| format!("check {}", numbers.check), |name| name.value.clone());
         scope.expression(condition, names).map(|condition| Step::Check { name, condition })
     } else if let Some(barrier) = &one.barrier {
         self::barrier(scope, &barrier.value)
@@ -193,7 +202,11 @@ fn step(
             scope.error(&rollback.span, "`rollback` outside a transaction", None);
         }
         if !rollback.value {
-            scope.error(&rollback.span, "`rollback: false` does nothing", Some("leave the step out".into()));
+            scope.error(
+                &rollback.span,
+                "`rollback: false` does nothing",
+                Some("leave the step out".into()),
+            );
         }
         Some(Step::Rollback)
     } else {
@@ -299,7 +312,11 @@ fn statement(
         .filter_map(|lock| scope.lock_order.iter().position(|table| *table == lock.table))
         .collect();
     scope.statements.push(Statement {
-        text: format!("{} /* {} */", compiled.text.trim_end().trim_end_matches(';'), comment_text(around.operation)),
+        text: format!(
+            "{} /* {} */",
+            compiled.text.trim_end().trim_end_matches(';'),
+            comment_text(around.operation)
+        ),
         parameters: compiled.parameters,
         placeholders: compiled.placeholders,
         facts,
@@ -322,16 +339,26 @@ fn identifier(scope: &Scope<'_>, name: &str) -> Option<String> {
         return Some(fixture.table.value.clone());
     }
     let slot = scope.globals.slot(name)?;
-    scope.constants.iter().find(|(at, _)| *at == slot).and_then(|(_, value)| value.as_str().map(str::to_owned))
+    scope
+        .constants
+        .iter()
+        .find(|(at, _)| *at == slot)
+        .and_then(|(_, value)| value.as_str().map(str::to_owned))
 }
 
-fn captures(scope: &mut Scope<'_>, capture: &Spanned<Capture>, names: &mut Names) -> Vec<(usize, CaptureKind)> {
+fn captures(
+    scope: &mut Scope<'_>,
+    capture: &Spanned<Capture>,
+    names: &mut Names,
+) -> Vec<(usize, CaptureKind)> {
     match &capture.value {
         Capture::First(name) => {
             let name = Spanned { value: name.clone(), span: capture.span.clone() };
             vec![(declare(scope, &name, names), CaptureKind::First)]
         }
-        Capture::Each(each) => each.iter().map(|(name, kind)| (declare(scope, name, names), *kind)).collect(),
+        Capture::Each(each) => {
+            each.iter().map(|(name, kind)| (declare(scope, name, names), *kind)).collect()
+        }
     }
 }
 
@@ -354,7 +381,11 @@ fn transaction(
     numbers: &mut Numbers,
 ) -> Option<Step> {
     if around.in_transaction {
-        scope.error(span, "a transaction inside a transaction", Some("use savepoints in `sql` steps".into()));
+        scope.error(
+            span,
+            "a transaction inside a transaction",
+            Some("use savepoints in `sql` steps".into()),
+        );
         return None;
     }
     if written.steps.is_empty() {

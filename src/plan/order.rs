@@ -50,7 +50,11 @@ pub(super) fn check(scope: &mut Scope<'_>, operations: &[Option<Operation>]) {
             scope.lock_order[table], scope.lock_order[after],
         );
         let span = span.clone();
-        scope.warning(&span, message, Some(format!("the declared order is {}", scope.lock_order.join(", "))));
+        scope.warning(
+            &span,
+            message,
+            Some(format!("the declared order is {}", scope.lock_order.join(", "))),
+        );
     }
 }
 

@@ -177,7 +177,8 @@ impl fmt::Display for RetryPolicy {
             return f.write_str("never");
         }
         let causes: Vec<String> = self.on.iter().map(Cause::to_string).collect();
-        let mut delays: Vec<String> = self.delays.iter().take(6).map(|d| units::format_duration(*d)).collect();
+        let mut delays: Vec<String> =
+            self.delays.iter().take(6).map(|d| units::format_duration(*d)).collect();
         if self.delays.len() > delays.len() {
             delays.push("…".to_owned());
         }
@@ -212,7 +213,8 @@ mod tests {
 
     #[test]
     fn delays_stop_growing_at_the_longest() {
-        let policy = compile(&Retry { max_delay: Some(units::Span(Duration::from_millis(25))), ..Retry::default() });
+        let policy =
+            compile(&Retry { max_delay: Some(units::Span(Duration::from_millis(25))), ..Retry::default() });
         assert_eq!(millis(&policy.expect("valid")), [10, 20, 25]);
     }
 

@@ -4,7 +4,9 @@ use std::{ops::Range, sync::Arc};
 
 use super::model::{Barrier, Statement};
 use crate::{
-    expression::{EvaluationError, Expression, Frame, Names, Payloads, RandomStream, Template, TemplateError, Value},
+    expression::{
+        EvaluationError, Expression, Frame, Names, Payloads, RandomStream, Template, TemplateError, Value,
+    },
     scenario::{Loaded, Node, NodeKind, Problem, Problems, Spanned},
 };
 
@@ -45,8 +47,10 @@ impl Scope<'_> {
 
     /// Reports what is wrong with a template, unless it is the consequence of another problem.
     pub fn template_error(&mut self, scalar: &Range<usize>, value: &str, error: &TemplateError) {
-        if let TemplateError::Expression { error: crate::expression::ExpressionError::UnknownName { name, .. }, .. } =
-            error
+        if let TemplateError::Expression {
+            error: crate::expression::ExpressionError::UnknownName { name, .. },
+            ..
+        } = error
             && self.is_broken(name)
         {
             return;
@@ -67,7 +71,8 @@ impl Scope<'_> {
             },
             NodeKind::List(items) => {
                 // Every item is compiled, so that every problem is found.
-                let compiled: Vec<Option<Template>> = items.iter().map(|item| self.template(item, names)).collect();
+                let compiled: Vec<Option<Template>> =
+                    items.iter().map(|item| self.template(item, names)).collect();
                 compiled.into_iter().collect::<Option<Vec<_>>>().map(Template::List)
             }
             NodeKind::Map(entries) => {

@@ -68,8 +68,11 @@ pub fn compile(
     if text.trim().is_empty() {
         return Err(SqlError::Empty);
     }
-    let mut compiled =
-        CompiledSql { text: String::with_capacity(text.len()), parameters: Vec::new(), placeholders: Vec::new() };
+    let mut compiled = CompiledSql {
+        text: String::with_capacity(text.len()),
+        parameters: Vec::new(),
+        placeholders: Vec::new(),
+    };
     let mut quotes = Quotes::default();
     for segment in split(text).map_err(SqlError::Template)? {
         match segment {
@@ -84,9 +87,11 @@ pub fn compile(
                 if quotes.in_comment() {
                     continue;
                 }
-                let expression = Expression::compile(&text[range.clone()], names).map_err(|error: ExpressionError| {
-                    SqlError::Template(TemplateError::Expression { error, range: range.clone() })
-                })?;
+                let expression = Expression::compile(&text[range.clone()], names).map_err(
+                    |error: ExpressionError| {
+                        SqlError::Template(TemplateError::Expression { error, range: range.clone() })
+                    },
+                )?;
                 compiled.parameters.push(expression);
                 compiled.placeholders.push(compiled.text.len());
                 compiled.text.push_str(&format!("${}", compiled.parameters.len()));
@@ -114,8 +119,8 @@ fn substitute(
         let place = open..close + 1;
         let value = identifier(name)
             .ok_or_else(|| SqlError::UnknownName { name: name.to_owned(), range: place.clone() })?;
-        let quoted = quote_identifier(&value)
-            .ok_or(SqlError::NotAnIdentifier { text: value, range: place })?;
+        let quoted =
+            quote_identifier(&value).ok_or(SqlError::NotAnIdentifier { text: value, range: place })?;
         into.push_str(&quoted);
         at = close + 1;
     }
@@ -137,7 +142,11 @@ pub fn quote_identifier(name: &str) -> Option<String> {
             (_, false) => None,
         }
     };
-    name.split('.').map(part).collect::<Option<Vec<_>>>().filter(|parts| parts.len() <= 2).map(|parts| parts.join("."))
+    name.split('.')
+        .map(part)
+        .collect::<Option<Vec<_>>>()
+        .filter(|parts| parts.len() <= 2)
+        .map(|parts| parts.join("."))
 }
 
 /// Follows quotes and comments of PostgreSQL's lexical structure through a text.
@@ -220,7 +229,8 @@ impl Quotes {
 fn dollar_tag(text: &str) -> Option<&str> {
     let end = text[1..].find('$')? + 2;
     let tag = &text[1..end - 1];
-    let valid = tag.chars().all(|c| c.is_alphanumeric() || c == '_') && !tag.starts_with(|c: char| c.is_ascii_digit());
+    let valid = tag.chars().all(|c| c.is_alphanumeric() || c == '_')
+        && !tag.starts_with(|c: char| c.is_ascii_digit());
     valid.then_some(&text[..end])
 }
 
@@ -236,7 +246,11 @@ mod tests {
     }
 
     fn text(sql: &str) -> Result<String, SqlError> {
-        let identifier = |name: &str| (name == "orders").then(|| "shop.orders".to_owned()).or((name == "evil").then(|| "a; DROP".to_owned()));
+        let identifier = |name: &str| {
+            (name == "orders")
+                .then(|| "shop.orders".to_owned())
+                .or((name == "evil").then(|| "a; DROP".to_owned()))
+        };
         compile(sql, &names(), &identifier).map(|compiled| compiled.text)
     }
 
@@ -246,7 +260,10 @@ mod tests {
             text("UPDATE @{orders} SET a = {{ order.a }} WHERE id = ANY({{ ids }}) -- it's {{ order.b }}"),
             Ok("UPDATE shop.orders SET a = $1 WHERE id = ANY($2) -- it's ".into())
         );
-        assert_eq!(text("SELECT '{1,2}'::int[], $$ ' $$, {{ order }}"), Ok("SELECT '{1,2}'::int[], $$ ' $$, $1".into()));
+        assert_eq!(
+            text("SELECT '{1,2}'::int[], $$ ' $$, {{ order }}"),
+            Ok("SELECT '{1,2}'::int[], $$ ' $$, $1".into())
+        );
         assert_eq!(text("SELECT E'\\'' || {{ order }}"), Ok("SELECT E'\\'' || $1".into()));
     }
 

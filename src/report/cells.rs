@@ -7,7 +7,8 @@ use crate::units::format_millis;
 
 /// A table with a line under its header and nothing else.
 pub(super) fn table(style: &Style, header: &[&str]) -> Table {
-    let lines: TableStyle = TableStyle { header_separator: LineStyle::none().fill('─'), ..presets::NOTHING };
+    let lines: TableStyle =
+        TableStyle { header_separator: LineStyle::none().fill('─'), ..presets::NOTHING };
     let mut table = Table::new();
     table.load_style(lines).set_content_arrangement(ContentArrangement::Dynamic).set_width(style.width);
     table.set_header(header.iter().enumerate().map(|(index, text)| {
@@ -53,7 +54,7 @@ pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -67,7 +68,9 @@ pub(super) fn plain(text: &str) -> String {
     for c in text.chars() {
         match c {
             '\n' | '\t' => plain.push(' '),
-            c if c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
+            c if c.is_control()
+                || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
+            {
                 plain.extend(c.escape_unicode());
             }
             c => plain.push(c),

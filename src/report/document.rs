@@ -161,8 +161,8 @@ impl Document {
 
 /// The document as JSON, ending in a line break.
 pub fn json(document: &Document) -> String {
-    let mut text =
-        serde_json::to_string_pretty(document).expect("the document holds nothing that JSON has no form for");
+    let mut text = serde_json::to_string_pretty(document)
+        .expect("the document holds nothing that JSON has no form for");
     text.push('\n');
     text
 }

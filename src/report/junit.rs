@@ -102,7 +102,10 @@ fn operation_case(name: &str, operation: &OperationResults) -> Case {
     let status = if ran == 0 {
         skipped("it was never run")
     } else if operation.assertion > 0 {
-        failure("assertion", &format!("an assertion didn't hold in {} of {ran} operations", operation.assertion))
+        failure(
+            "assertion",
+            &format!("an assertion didn't hold in {} of {ran} operations", operation.assertion),
+        )
     } else if committed == 0 {
         failure("failed", &format!("none of {ran} operations succeeded"))
     } else {
@@ -123,14 +126,19 @@ fn threshold_case(threshold: &crate::verdict::ThresholdResult) -> Case {
         (false, Some(observed)) => {
             failure("threshold", &format!("{metric} is {observed}, and should be {condition}"))
         }
-        (false, None) => failure("no samples", &format!("{metric} should be {condition}, but there are no samples")),
+        (false, None) => {
+            failure("no samples", &format!("{metric} should be {condition}, but there are no samples"))
+        }
     };
     Case { group: "thresholds", name: format!("{metric} {condition}"), time: Duration::ZERO, status }
 }
 
 fn invariant_case(invariant: &InvariantResult) -> Case {
     let status = if invariant.violated > 0 {
-        let mut text = invariant.message.clone().unwrap_or_else(|| format!("broken by {} rows", invariant.failing_rows));
+        let mut text = invariant
+            .message
+            .clone()
+            .unwrap_or_else(|| format!("broken by {} rows", invariant.failing_rows));
         if !invariant.rows.is_empty() {
             text.push_str(&format!("\n{}", invariant.columns.join(", ")));
         }
@@ -149,7 +157,8 @@ fn invariant_case(invariant: &InvariantResult) -> Case {
 }
 
 fn checks(document: &Document) -> Vec<Case> {
-    let case = |name: &str, status| Case { group: "checks", name: name.to_owned(), time: Duration::ZERO, status };
+    let case =
+        |name: &str, status| Case { group: "checks", name: name.to_owned(), time: Duration::ZERO, status };
     let mut cases = Vec::new();
     let strayed: Vec<String> = document
         .isolation
@@ -165,7 +174,12 @@ fn checks(document: &Document) -> Vec<Case> {
         .lock_order
         .violations
         .iter()
-        .map(|one| format!("{}, {}: {} after {}, {} times", one.operation, one.step, one.table, one.after, one.count))
+        .map(|one| {
+            format!(
+                "{}, {}: {} after {}, {} times",
+                one.operation, one.step, one.table, one.after, one.count
+            )
+        })
         .collect();
     // A declared order that a scenario breaks on purpose is judged by its threshold.
     if !document.lock_order.declared.is_empty() {
@@ -231,7 +245,10 @@ fn unique(names: &mut HashSet<String>, group: &str, name: &str) -> String {
 
 /// Without the characters that XML has no place for (XML 1.0, section 2.2), and not too long.
 fn clean(text: &str) -> XmlString {
-    let allowed = |c: &char| matches!(c, '\t' | '\n' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..) && *c != '\u{7f}';
+    let allowed = |c: &char| {
+        matches!(c, '\t' | '\n' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+            && *c != '\u{7f}'
+    };
     let mut cleaned: String = text.chars().filter(allowed).take(MOST_CHARACTERS).collect();
     if text.chars().count() > MOST_CHARACTERS {
         cleaned.push('…');

@@ -35,7 +35,14 @@ impl Mask {
         let xml = secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
         let quoted = xml.replace('"', "&quot;").replace('\'', "&apos;");
         let decoded = percent_decoded(secret);
-        for form in [secret.to_owned(), json[1..json.len() - 1].to_owned(), xml, quoted, percent_encoded(secret), decoded] {
+        for form in [
+            secret.to_owned(),
+            json[1..json.len() - 1].to_owned(),
+            xml,
+            quoted,
+            percent_encoded(secret),
+            decoded,
+        ] {
             if !self.secrets.contains(&form) {
                 self.secrets.push(form);
             }
@@ -64,7 +71,9 @@ fn password_of(url: &str) -> Option<&str> {
 fn percent_encoded(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                char::from(byte).to_string()
+            }
             other => format!("%{other:02X}"),
         })
         .collect()
@@ -74,7 +83,8 @@ fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
-        let hex = (*first == b'%').then(|| tail.get(..2)).flatten().and_then(|hex| std::str::from_utf8(hex).ok());
+        let hex =
+            (*first == b'%').then(|| tail.get(..2)).flatten().and_then(|hex| std::str::from_utf8(hex).ok());
         match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
             Some(byte) => {
                 bytes.push(byte);

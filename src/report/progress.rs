@@ -30,7 +30,10 @@ fn console_width() -> Option<u16> {
     if !std::io::stdout().is_terminal() {
         return None;
     }
-    std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).or_else(|| comfy_table::Table::new().width())
+    std::env::var("COLUMNS")
+        .ok()
+        .and_then(|columns| columns.parse().ok())
+        .or_else(|| comfy_table::Table::new().width())
 }
 
 /// Shows how the load goes until it is finished.
@@ -109,7 +112,8 @@ fn print_lines(board: &LiveBoard, work: Work, stopped: &mpsc::Receiver<()>) {
 
 fn message(totals: &LiveTotals, speed: f64) -> String {
     let failed = totals.ended - totals.committed;
-    let mut parts = vec![format!("{} per second", grouped(speed.round() as u64)), format!("{failed} failed")];
+    let mut parts =
+        vec![format!("{} per second", grouped(speed.round() as u64)), format!("{failed} failed")];
     if totals.retries > 0 {
         parts.push(format!("{} retries", grouped(totals.retries)));
     }

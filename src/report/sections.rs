@@ -76,7 +76,8 @@ pub(super) fn outcomes(document: &Document, style: &Style) -> String {
         return String::new();
     }
     let shown: Vec<_> = columns.iter().filter(|(_, count)| count(&document.totals) > 0).collect();
-    let header: Vec<&str> = std::iter::once("operation").chain(shown.iter().map(|(name, _)| *name)).collect();
+    let header: Vec<&str> =
+        std::iter::once("operation").chain(shown.iter().map(|(name, _)| *name)).collect();
     let mut out = style.heading("Outcomes");
     let mut table = table(style, &header);
     for (name, operation) in rows(document) {
@@ -85,8 +86,12 @@ pub(super) fn outcomes(document: &Document, style: &Style) -> String {
     }
     out.push_str(&lines(&table));
     if !document.totals.causes.is_empty() {
-        let causes: Vec<String> =
-            document.totals.causes.iter().map(|(cause, count)| format!("{cause} {}", grouped(*count))).collect();
+        let causes: Vec<String> = document
+            .totals
+            .causes
+            .iter()
+            .map(|(cause, count)| format!("{cause} {}", grouped(*count)))
+            .collect();
         out.push_str(&wrapped(&format!("Causes of failures: {}", causes.join(", ")), "", style.width));
     }
     out
@@ -101,7 +106,8 @@ pub(super) fn retries(document: &Document, style: &Style) -> String {
     if let Some(policy) = &retries.policy {
         out.push_str(&wrapped(&format!("Policy: {policy}"), "", style.width));
     }
-    let mut table = table(style, &["retry", "made", "recovered", "declared delay", "mean delay", "95%", "because of"]);
+    let mut table =
+        table(style, &["retry", "made", "recovered", "declared delay", "mean delay", "95%", "because of"]);
     for attempt in &retries.attempts {
         let causes: Vec<String> =
             attempt.causes.iter().map(|(cause, count)| format!("{cause} {}", grouped(*count))).collect();
@@ -139,7 +145,8 @@ pub(super) fn isolation(document: &Document, style: &Style) -> String {
         let mut levels: Vec<&str> = observed.iter().map(|one| one.in_force.sql()).collect();
         levels.sort_unstable();
         levels.dedup();
-        let line = format!("{} transactions, all at the declared level: {}.", grouped(all), levels.join(", "));
+        let line =
+            format!("{} transactions, all at the declared level: {}.", grouped(all), levels.join(", "));
         out.push_str(&wrapped(&line, "", style.width));
         return out;
     }
@@ -190,7 +197,8 @@ pub(super) fn waits(document: &Document, style: &Style) -> String {
     let mut out = style.heading("Lock waits, as sampled");
     for pair in waits.pairs.iter().take(MOST_PAIRS) {
         let place = pair.table.as_ref().map_or_else(String::new, |table| format!(" on {table}"));
-        let times = if pair.waits == 1 { "once".to_owned() } else { format!("{} times", grouped(pair.waits)) };
+        let times =
+            if pair.waits == 1 { "once".to_owned() } else { format!("{} times", grouped(pair.waits)) };
         let line = format!(
             "{} waited for {}{place} {times}, {} in all.",
             pair.waiting,
@@ -226,7 +234,13 @@ pub(super) fn errors(document: &Document, style: &Style) -> String {
     let mut out = style.heading("Failures");
     for error in document.errors.iter().take(MOST_ERRORS) {
         let cause = error.cause.as_ref().map_or_else(|| "assertion".to_owned(), ToString::to_string);
-        let line = format!("{} times {cause} in {}, {}: {}", grouped(error.count), error.operation, error.step, cut(&error.message, 300));
+        let line = format!(
+            "{} times {cause} in {}, {}: {}",
+            grouped(error.count),
+            error.operation,
+            error.step,
+            cut(&error.message, 300)
+        );
         out.push_str(&wrapped(&line, "  ", style.width).replacen("  ", "", 1));
     }
     out
@@ -248,7 +262,9 @@ pub(super) fn invariants(document: &Document, style: &Style) -> String {
         list.add_row(vec![text(&invariant.name), number(invariant.checked), verdict_cell(word, well)]);
     }
     out.push_str(&lines(&list));
-    for invariant in document.invariants.iter().filter(|invariant| invariant.violated > 0 || invariant.error.is_some()) {
+    for invariant in
+        document.invariants.iter().filter(|invariant| invariant.violated > 0 || invariant.error.is_some())
+    {
         out.push_str(&broken(invariant, style));
     }
     out
@@ -268,10 +284,13 @@ fn broken(invariant: &InvariantResult, style: &Style) -> String {
     if invariant.violated > 0 {
         let when = match (&invariant.phase, invariant.first_violation_ms) {
             (_, Some(at)) => format!("first broken {} into the load", format_millis(at)),
-            (Some(phase), None) => format!("broken {phase} the load").replace("eventually the load", "in the end"),
+            (Some(phase), None) => {
+                format!("broken {phase} the load").replace("eventually the load", "in the end")
+            }
             (None, None) => "broken".to_owned(),
         };
-        let line = format!("{when}, in {} of {} checks", grouped(invariant.violated), grouped(invariant.checked));
+        let line =
+            format!("{when}, in {} of {} checks", grouped(invariant.violated), grouped(invariant.checked));
         out.push_str(&wrapped(&line, "  ", style.width));
     }
     if !invariant.rows.is_empty() {

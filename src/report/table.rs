@@ -98,7 +98,10 @@ fn verdict(document: &Document, style: Style) -> String {
         text.push_str(&lines.replacen("    ", "  - ", 1));
     }
     if document.verdict != Conclusion::Pass {
-        let again = format!("To draw the same values again: deadheat run {} --seed {}", document.file, document.seed);
+        let again = format!(
+            "To draw the same values again: deadheat run {} --seed {}",
+            document.file, document.seed
+        );
         text.push_str(&wrapped(&again, "", style.width));
     }
     text

@@ -92,7 +92,16 @@ pub(super) async fn open(
         location: endpoint.describe(),
         schema,
     };
-    Ok(Opened { endpoint, session, settings, info, ledger: Arc::new(Mutex::new(ledger)), run_id, seed, server })
+    Ok(Opened {
+        endpoint,
+        session,
+        settings,
+        info,
+        ledger: Arc::new(Mutex::new(ledger)),
+        run_id,
+        seed,
+        server,
+    })
 }
 
 /// The folder of the server is in the ledger before there is anything in it.
@@ -169,7 +178,9 @@ impl Opened {
     /// Writes down what is about to be made.
     pub fn record(&self, entry: &Entry) -> Result<(), Trouble> {
         let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        ledger.record(entry).map_err(|error| Trouble::new(format!("can't write {}: {error}", ledger.path().display())))
+        ledger
+            .record(entry)
+            .map_err(|error| Trouble::new(format!("can't write {}: {error}", ledger.path().display())))
     }
 
     /// Makes the run's own schema and the tables in it, where the scenario brings migrations.
@@ -220,7 +231,9 @@ impl Opened {
                 closed = Closed { gone: false, trouble: Some(error.into()) };
             }
         }
-        if closed.gone && let Some(ledger) = Arc::into_inner(ledger) {
+        if closed.gone
+            && let Some(ledger) = Arc::into_inner(ledger)
+        {
             let ledger = ledger.into_inner().unwrap_or_else(PoisonError::into_inner);
             if let Err(error) = ledger.finish() {
                 closed.trouble = Some(error.into());

@@ -60,14 +60,17 @@ pub async fn run(
         file: options.file.display().to_string(),
         run_id: opened.run_id.clone(),
         seed,
-        started_at: jiff::Timestamp::try_from(started_at).map(|moment| moment.to_string()).unwrap_or_default(),
+        started_at: jiff::Timestamp::try_from(started_at)
+            .map(|moment| moment.to_string())
+            .unwrap_or_default(),
         environment: environment(&plan, &opened),
         ..RunResults::default()
     };
     let board = board(&plan);
 
     // 3. Tables, rows, statements, load and invariants. Whatever goes wrong: 4. follows.
-    let measured = stages(&plan, &source, &mut opened, &board, interrupt, &mut results.fixtures, watcher).await;
+    let measured =
+        stages(&plan, &source, &mut opened, &board, interrupt, &mut results.fixtures, watcher).await;
 
     // 4. Cleanup, always.
     watcher.stage("cleaning up");
@@ -114,7 +117,9 @@ async fn stages(
     let prepared = prepare_statements(plan, source, &texts, &mut opened.session).await?;
     let mut invariants = InvariantState::prepare(plan, &seeded.globals, &mut opened.session)
         .await
-        .map_err(|(index, failure)| Trouble::failure(&format!("invariant {}", plan.invariants[index].name), &failure))?;
+        .map_err(|(index, failure)| {
+            Trouble::failure(&format!("invariant {}", plan.invariants[index].name), &failure)
+        })?;
     // Statistics of freshly made tables: without them the first plans are bad ones.
     opened
         .session

@@ -60,7 +60,11 @@ pub(super) async fn prepare_statements(
             problems.push(statement_problem(&invariant.span, &what, &failure));
         }
     }
-    if problems.has_errors() { Err(RunError::Scenario(problems.with_source(source.clone()))) } else { Ok(prepared) }
+    if problems.has_errors() {
+        Err(RunError::Scenario(problems.with_source(source.clone())))
+    } else {
+        Ok(prepared)
+    }
 }
 
 fn lost(failure: &Failure) -> RunError {
@@ -106,7 +110,9 @@ async fn check_opened(plan: &Arc<Plan>, source: &Source, opened: &mut Opened) ->
 pub(super) fn new_run_id(seed: u64, now: std::time::SystemTime) -> String {
     let nanos = now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_nanos();
     // Time, process and seed: two runs that begin in one nanosecond differ in their process.
-    let mixed = (nanos as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ u64::from(std::process::id()).rotate_left(32) ^ seed;
+    let mixed = (nanos as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        ^ u64::from(std::process::id()).rotate_left(32)
+        ^ seed;
     const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
     (0..10).map(|n| char::from(DIGITS[(mixed >> (5 * n)) as usize % 32])).collect()
 }

@@ -42,7 +42,11 @@ impl Trouble {
 
     /// A failed statement of deadheat's own.
     pub fn failure(what: &str, failure: &Failure) -> Self {
-        Self { message: format!("{what}: {failure}"), detail: failure.detail.clone(), hint: failure.hint.clone() }
+        Self {
+            message: format!("{what}: {failure}"),
+            detail: failure.detail.clone(),
+            hint: failure.hint.clone(),
+        }
     }
 }
 
@@ -95,8 +99,7 @@ impl From<SeedError> for Trouble {
 
 /// A statement of the scenario that the server doesn't take, at its place in the file.
 pub(super) fn statement_problem(scalar: &std::ops::Range<usize>, what: &str, failure: &Failure) -> Problem {
-    let mut problem =
-        Problem::error(format!("{what} doesn't prepare: {failure}")).at(scalar.clone());
+    let mut problem = Problem::error(format!("{what} doesn't prepare: {failure}")).at(scalar.clone());
     if let Some(detail) = &failure.detail {
         problem = problem.label(detail.clone());
     }

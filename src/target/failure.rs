@@ -4,9 +4,13 @@ use std::fmt;
 
 use crate::outcome::Cause;
 
-/// A failed statement, classified.
+/// A failed statement, classified. Boxed, because success is what the hot path carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub struct Failure(Box<FailureFacts>);
+
+/// What is known of a failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailureFacts {
     pub cause: Cause,
     /// The server's code, when it answered.
     pub code: Option<String>,
@@ -25,24 +29,19 @@ pub struct Failure {
 impl Failure {
     /// A failure on our side of the connection: a value that has no form in the statement's type.
     pub fn value(message: impl Into<String>) -> Self {
-        Self { cause: Cause::Value, ..Self::plain(message) }
+        Self(Box::new(FailureFacts::plain(Cause::Value, message)))
     }
 
     /// The connection is gone.
     pub fn lost(message: impl Into<String>) -> Self {
-        Self { cause: Cause::Connection, connection_lost: true, ..Self::plain(message) }
+        let facts = FailureFacts::plain(Cause::Connection, message);
+        Self(Box::new(FailureFacts { connection_lost: true, ..facts }))
     }
 
-    fn plain(message: impl Into<String>) -> Self {
-        Self {
-            cause: Cause::Value,
-            code: None,
-            message: message.into(),
-            detail: None,
-            hint: None,
-            position: None,
-            connection_lost: false,
-        }
+    /// As a server answers: classified by its code.
+    pub fn answered(code: &str, message: impl Into<String>) -> Self {
+        let facts = FailureFacts::plain(Cause::from_sqlstate(code), message);
+        Self(Box::new(FailureFacts { code: Some(code.to_owned()), ..facts }))
     }
 
     pub(super) fn from_sqlx(error: &sqlx::Error) -> Self {
@@ -51,7 +50,7 @@ impl Failure {
                 let code = database.code().map(|code| code.into_owned());
                 let cause = code.as_deref().map_or(Cause::Connection, Cause::from_sqlstate);
                 let postgres = database.try_downcast_ref::<sqlx::postgres::PgDatabaseError>();
-                Self {
+                Self(Box::new(FailureFacts {
                     // After 57P01 and its kin the server closes the connection.
                     connection_lost: cause == Cause::Connection,
                     cause,
@@ -63,12 +62,33 @@ impl Failure {
                         _ => None,
                     }),
                     code,
-                }
+                }))
             }
             sqlx::Error::Encode(error) => Self::value(error.to_string()),
             sqlx::Error::ColumnDecode { index, source } => Self::value(format!("column {index}: {source}")),
             other => Self::lost(other.to_string()),
         }
+    }
+}
+
+impl FailureFacts {
+    fn plain(cause: Cause, message: impl Into<String>) -> Self {
+        Self {
+            cause,
+            code: None,
+            message: message.into(),
+            detail: None,
+            hint: None,
+            position: None,
+            connection_lost: false,
+        }
+    }
+}
+
+impl std::ops::Deref for Failure {
+    type Target = FailureFacts;
+    fn deref(&self) -> &FailureFacts {
+        &self.0
     }
 }
 

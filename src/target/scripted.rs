@@ -32,7 +32,11 @@ impl Script {
     /// The next call whose text begins with `prefix` is answered with `answer`.
     #[must_use]
     pub fn answer(self, prefix: &str, answer: Answer) -> Self {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).answers.push_back((prefix.to_owned(), answer));
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .answers
+            .push_back((prefix.to_owned(), answer));
         self
     }
 

@@ -79,9 +79,10 @@ impl Session {
     /// Lets the server parse a statement and tell its types.
     pub async fn prepare(&mut self, sql: &str, placeholders: &[usize]) -> Result<Prepared, Failure> {
         match self {
-            Self::Postgres(session) => {
-                session.prepare(sql, placeholders).await.map(|statement| Prepared::Postgres(Arc::new(statement)))
-            }
+            Self::Postgres(session) => session
+                .prepare(sql, placeholders)
+                .await
+                .map(|statement| Prepared::Postgres(Arc::new(statement))),
             Self::Scripted(_) => Ok(Prepared::Scripted(sql.into())),
         }
     }
@@ -95,7 +96,12 @@ impl Session {
     }
 
     /// Executes a prepared statement. Rows are returned only when `fetch` is set.
-    pub async fn execute(&mut self, prepared: &Prepared, values: &[Value], fetch: bool) -> Result<Rows, Failure> {
+    pub async fn execute(
+        &mut self,
+        prepared: &Prepared,
+        values: &[Value],
+        fetch: bool,
+    ) -> Result<Rows, Failure> {
         match (self, prepared) {
             (Self::Postgres(session), Prepared::Postgres(statement)) => {
                 session.execute(statement, values, fetch).await

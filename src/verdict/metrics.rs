@@ -87,7 +87,8 @@ fn scalar(results: &RunResults, one: &OperationResults, only: Option<&str>, metr
 }
 
 fn isolation_compliance(results: &RunResults, only: Option<&str>) -> Option<f64> {
-    let observed = results.isolation.observed.iter().filter(|one| only.is_none_or(|name| one.operation == name));
+    let observed =
+        results.isolation.observed.iter().filter(|one| only.is_none_or(|name| one.operation == name));
     let (mut all, mut right) = (0, 0);
     for one in observed {
         all += one.transactions;
@@ -101,7 +102,8 @@ fn lock_order_violations(results: &RunResults, only: Option<&str>) -> Option<f64
     if results.lock_order.transactions == 0 {
         return None;
     }
-    let violations = results.lock_order.violations.iter().filter(|one| only.is_none_or(|name| one.operation == name));
+    let violations =
+        results.lock_order.violations.iter().filter(|one| only.is_none_or(|name| one.operation == name));
     Some(violations.map(|one| one.count).sum::<u64>() as f64)
 }
 
@@ -110,6 +112,7 @@ fn waits(results: &RunResults, only: Option<&str>, value: impl Fn(f64, u64) -> f
         return None;
     }
     let pairs = results.waits.pairs.iter().filter(|pair| only.is_none_or(|name| pair.waiting == name));
-    let (total, count) = pairs.fold((0.0, 0), |(total, count), pair| (total + pair.total_ms, count + pair.waits));
+    let (total, count) =
+        pairs.fold((0.0, 0), |(total, count), pair| (total + pair.total_ms, count + pair.waits));
     Some(value(total, count))
 }

@@ -57,7 +57,8 @@ impl Binaries {
     fn at(folder: &Path) -> Option<Self> {
         let postgres = folder.join("postgres").canonicalize().ok()?;
         let folder = postgres.parent()?;
-        (folder.join("postgres").is_file() && folder.join("initdb").is_file()).then(|| Self(folder.to_owned()))
+        (folder.join("postgres").is_file() && folder.join("initdb").is_file())
+            .then(|| Self(folder.to_owned()))
     }
 }
 
@@ -77,8 +78,12 @@ impl SearchPath {
         let mut folders: Vec<PathBuf> =
             env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default();
         folders.extend(pg_config());
-        folders.extend(["/usr/local/pgsql/bin", "/opt/homebrew/bin", "/usr/local/opt/postgresql/bin"].map(PathBuf::from));
-        let versioned = ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt", "/usr", "/opt/postgresql"];
+        folders.extend(
+            ["/usr/local/pgsql/bin", "/opt/homebrew/bin", "/usr/local/opt/postgresql/bin"]
+                .map(PathBuf::from),
+        );
+        let versioned =
+            ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt", "/usr", "/opt/postgresql"];
         Self { folders, versioned: versioned.map(PathBuf::from).into() }
     }
 
@@ -90,8 +95,13 @@ impl SearchPath {
         for parent in &self.versioned {
             for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
                 let name = entry.file_name().to_string_lossy().into_owned();
-                let version = name.trim_start_matches("postgresql").trim_start_matches("pgsql").trim_matches(['@', '-']);
-                if let (Ok(version), Some(binaries)) = (version.parse(), Binaries::at(&entry.path().join("bin"))) {
+                let version = name
+                    .trim_start_matches("postgresql")
+                    .trim_start_matches("pgsql")
+                    .trim_matches(['@', '-']);
+                if let (Ok(version), Some(binaries)) =
+                    (version.parse(), Binaries::at(&entry.path().join("bin")))
+                {
                     found.push((version, binaries));
                 }
             }
@@ -140,7 +150,8 @@ mod tests {
         server_in(&path("versions/15/bin"));
         std::fs::create_dir_all(path("client")).expect("a folder");
         std::fs::write(path("client/postgres"), "").expect("a file");
-        let search = SearchPath { folders: vec![path("client"), path("none")], versioned: vec![path("versions")] };
+        let search =
+            SearchPath { folders: vec![path("client"), path("none")], versioned: vec![path("versions")] };
         assert_eq!(search.find(), Some(Binaries(path("versions/15/bin"))));
         server_in(&path("own"));
         let search = SearchPath { folders: vec![path("own")], ..search };

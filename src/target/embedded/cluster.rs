@@ -13,7 +13,16 @@ use super::{EmbeddedError, binaries::Binaries, cache, user::ServerUser};
 const TEMPLATE: &str = "cluster-1";
 
 const INITDB_FLAGS: [&str; 10] = [
-    "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync", "--no-instructions", "--wal-segsize=4",
+    "-U",
+    "postgres",
+    "-A",
+    "trust",
+    "-E",
+    "UTF8",
+    "--no-locale",
+    "--no-sync",
+    "--no-instructions",
+    "--wal-segsize=4",
 ];
 
 /// Fills `folder`, which is empty, with a fresh cluster that belongs to `user`.
@@ -60,7 +69,8 @@ fn init(path: &Path, binaries: &Binaries, user: ServerUser) -> Result<(), Embedd
 
 /// Copies a cluster; the copy belongs to `user` and nobody else may look into it.
 fn copy(from: &Path, into: &Path, user: ServerUser) -> Result<(), EmbeddedError> {
-    fs::set_permissions(into, fs::Permissions::from_mode(0o700)).map_err(EmbeddedError::io("can't close", into))?;
+    fs::set_permissions(into, fs::Permissions::from_mode(0o700))
+        .map_err(EmbeddedError::io("can't close", into))?;
     copy_tree(from, into, Some(user))?;
     user.own(into)
 }
@@ -70,7 +80,8 @@ fn copy_tree(from: &Path, into: &Path, user: Option<ServerUser>) -> Result<(), E
     for entry in fs::read_dir(from).map_err(read)? {
         let entry = entry.map_err(read)?;
         let (source, target) = (entry.path(), into.join(entry.file_name()));
-        let write = |error: io::Error| EmbeddedError::Io { what: "can't write", path: target.clone(), error };
+        let write =
+            |error: io::Error| EmbeddedError::Io { what: "can't write", path: target.clone(), error };
         if entry.file_type().map_err(read)?.is_dir() {
             fs::create_dir(&target).map_err(write)?;
             copy_tree(&source, &target, user)?;

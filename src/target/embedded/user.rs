@@ -1,11 +1,7 @@
 //! The user that the server runs as: PostgreSQL refuses root.
 
-use std::{
-    fs, os::unix,
-    path::Path,
-    process::Command,
-};
 use std::os::unix::process::CommandExt;
+use std::{fs, os::unix, path::Path, process::Command};
 
 use super::EmbeddedError;
 
@@ -40,7 +36,8 @@ impl ServerUser {
     /// Gives a file or folder to this user.
     pub(super) fn own(self, path: &Path) -> Result<(), EmbeddedError> {
         match self.0 {
-            Some((uid, gid)) => unix::fs::lchown(path, Some(uid), Some(gid)).map_err(EmbeddedError::io("can't give away", path)),
+            Some((uid, gid)) => unix::fs::lchown(path, Some(uid), Some(gid))
+                .map_err(EmbeddedError::io("can't give away", path)),
             None => Ok(()),
         }
     }

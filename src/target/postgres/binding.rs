@@ -129,8 +129,12 @@ pub(super) fn bind(
     }
     match kind {
         ParameterType::Bool => add(arguments, boolean(value)?),
-        ParameterType::Int2 => add(arguments, i16::try_from(integer(value)?).map_err(|_| too_large(value, "smallint"))?),
-        ParameterType::Int4 => add(arguments, i32::try_from(integer(value)?).map_err(|_| too_large(value, "integer"))?),
+        ParameterType::Int2 => {
+            add(arguments, i16::try_from(integer(value)?).map_err(|_| too_large(value, "smallint"))?)
+        }
+        ParameterType::Int4 => {
+            add(arguments, i32::try_from(integer(value)?).map_err(|_| too_large(value, "integer"))?)
+        }
         ParameterType::Int8 => add(arguments, integer(value)?),
         #[expect(clippy::cast_possible_truncation, reason = "the column holds no more than this")]
         ParameterType::Float4 => add(arguments, float(value)? as f32),
@@ -169,7 +173,9 @@ pub(super) fn bind(
         ParameterType::UuidArray => add(arguments, list(value, uuid)?),
         ParameterType::TextArray => add(arguments, list(value, |item| Ok(text_of(item)))?),
         ParameterType::TimestamptzArray => add(arguments, list(value, timestamptz)?),
-        ParameterType::Foreign => Err(format!("a value of type {} can't be bound; cast it in the statement", info.name())),
+        ParameterType::Foreign => {
+            Err(format!("a value of type {} can't be bound; cast it in the statement", info.name()))
+        }
     }
 }
 

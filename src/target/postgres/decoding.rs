@@ -10,10 +10,7 @@ use sqlx::{
     types::{Decimal, Json, Uuid, chrono},
 };
 
-use crate::{
-    expression::Value,
-    target::Failure,
-};
+use crate::{expression::Value, target::Failure};
 
 /// How a column is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,16 +91,20 @@ fn column(row: &PgRow, index: usize, kind: ColumnType) -> Result<Value, Failure>
         ColumnType::Float8 => plain::<f64>(row, index, Value::from),
         ColumnType::Numeric => plain::<Decimal>(row, index, number),
         ColumnType::Uuid => plain::<Uuid>(row, index, |uuid| Value::from(uuid.to_string())),
-        ColumnType::Json => {
-            plain::<Json<serde_json::Value>>(row, index, |json| Value::from(minijinja::value::Serde(json.0)))
-        }
+        ColumnType::Json => plain::<Json<serde_json::Value>>(row, index, |json| {
+            Value::from(minijinja::value::Serde(json.0))
+        }),
         ColumnType::Timestamptz => plain::<chrono::DateTime<chrono::Utc>>(row, index, |moment| {
             Value::from(moment.to_rfc3339().replace("+00:00", "Z"))
         }),
-        ColumnType::Timestamp => plain::<chrono::NaiveDateTime>(row, index, |moment| Value::from(moment.to_string())),
+        ColumnType::Timestamp => {
+            plain::<chrono::NaiveDateTime>(row, index, |moment| Value::from(moment.to_string()))
+        }
         ColumnType::Date => plain::<chrono::NaiveDate>(row, index, |date| Value::from(date.to_string())),
         ColumnType::Time => plain::<chrono::NaiveTime>(row, index, |time| Value::from(time.to_string())),
-        ColumnType::Text => raw(row, index, |bytes| Value::from(String::from_utf8_lossy(bytes).into_owned())),
+        ColumnType::Text => {
+            raw(row, index, |bytes| Value::from(String::from_utf8_lossy(bytes).into_owned()))
+        }
         ColumnType::Void => Ok(Value::from(())),
         ColumnType::BoolArray => list::<bool>(row, index, Value::from),
         ColumnType::Int4Array => list::<i32>(row, index, Value::from),

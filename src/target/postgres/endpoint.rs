@@ -82,10 +82,9 @@ impl Endpoint {
 
     /// The host name or the folder of the Unix socket.
     pub fn host(&self) -> String {
-        self.options.get_socket().map_or_else(
-            || self.options.get_host().to_owned(),
-            |socket| socket.display().to_string(),
-        )
+        self.options
+            .get_socket()
+            .map_or_else(|| self.options.get_host().to_owned(), |socket| socket.display().to_string())
     }
 
     /// The name of the database.
@@ -150,7 +149,7 @@ impl Endpoint {
             other => {
                 let failure = Failure::from_sqlx(other);
                 debug_assert_eq!(failure.cause, Cause::Connection);
-                ConnectError::Unreachable { server, message: failure.message }
+                ConnectError::Unreachable { server, message: failure.message.clone() }
             }
         }
     }

@@ -27,7 +27,8 @@ impl ServerFacts {
                           current_setting('max_connections')::int8";
         let rows = session.query(sql, &[]).await?;
         let values = rows.rows.first().map(|row| row.values().to_vec()).unwrap_or_default();
-        let number = |index: usize| values.get(index).and_then(minijinja::Value::as_i64).unwrap_or_default();
+        let number =
+            |index: usize| values.get(index).and_then(minijinja::Value::as_i64).unwrap_or_default();
         Ok(Self {
             version: values.first().map(ToString::to_string).unwrap_or_default(),
             free_connections: number(1),

@@ -117,9 +117,15 @@ impl PostgresSession {
             Some(Isolation::ReadUncommitted) => {
                 "BEGIN ISOLATION LEVEL READ UNCOMMITTED; SHOW transaction_isolation"
             }
-            Some(Isolation::ReadCommitted) => "BEGIN ISOLATION LEVEL READ COMMITTED; SHOW transaction_isolation",
-            Some(Isolation::RepeatableRead) => "BEGIN ISOLATION LEVEL REPEATABLE READ; SHOW transaction_isolation",
-            Some(Isolation::Serializable) => "BEGIN ISOLATION LEVEL SERIALIZABLE; SHOW transaction_isolation",
+            Some(Isolation::ReadCommitted) => {
+                "BEGIN ISOLATION LEVEL READ COMMITTED; SHOW transaction_isolation"
+            }
+            Some(Isolation::RepeatableRead) => {
+                "BEGIN ISOLATION LEVEL REPEATABLE READ; SHOW transaction_isolation"
+            }
+            Some(Isolation::Serializable) => {
+                "BEGIN ISOLATION LEVEL SERIALIZABLE; SHOW transaction_isolation"
+            }
         };
         let answer = (&mut self.connection).fetch_optional(sqlx::raw_sql(sql)).await;
         let row = answer.map_err(|error| self.failure(&error))?;
@@ -203,7 +209,8 @@ fn parameter_types(statement: &PgStatement) -> Vec<(ParameterType, PgTypeInfo)> 
 
 fn finish(statement: PgStatement, parameters: Vec<(ParameterType, PgTypeInfo)>) -> PreparedStatement {
     let columns = statement.columns().iter().map(|column| column.name().into()).collect();
-    let column_types = statement.columns().iter().map(|column| ColumnType::of(column.type_info())).collect();
+    let column_types =
+        statement.columns().iter().map(|column| ColumnType::of(column.type_info())).collect();
     PreparedStatement { statement, parameters, columns, column_types }
 }
 
