@@ -47,14 +47,14 @@ impl Names {
 
     /// The known name or function that looks most like `name`, when one does.
     pub fn similar(&self, name: &str) -> Option<String> {
-        self.0
-            .iter()
-            .map(|known| &**known)
-            .chain(super::FUNCTIONS.iter().copied())
-            .map(|known| (strsim::damerau_levenshtein(known, name), known))
-            .filter(|(distance, known)| *distance <= 1 + known.len() / 4)
+        let names = self.0.iter().map(|known| (false, &**known));
+        let functions = super::FUNCTIONS.iter().map(|known| (true, *known));
+        names
+            .chain(functions)
+            .map(|(is_function, known)| (strsim::damerau_levenshtein(known, name), is_function, known))
+            .filter(|(distance, _, known)| *distance <= 1 + known.len() / 4)
             .min()
-            .map(|(_, known)| known.to_owned())
+            .map(|(_, _, known)| known.to_owned())
     }
 }
 

@@ -89,6 +89,11 @@ impl EmbeddedServer {
             .database("postgres")
     }
 
+    /// A URL to connect as the superuser.
+    pub fn url(&self) -> String {
+        format!("postgres://postgres@localhost:{PORT}/postgres?host={}", self.folder.display())
+    }
+
     /// The server's private folder.
     pub fn folder(&self) -> &Path {
         &self.folder

@@ -1,0 +1,149 @@
+//! The shipped scenarios, run by the built program on a throw-away server: each gives the verdict
+//! that it is there for, for the right reason.
+
+mod support;
+
+use support::{Program, json, text};
+
+/// Runs a scenario and returns its result document.
+fn result(arguments: &[&str], status: i32) -> serde_json::Value {
+    let program = Program::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("result.json");
+    let arguments = [&["run", "--json", text(&path)], arguments].concat();
+    program.run(&arguments).expect_status(status);
+    assert_eq!(program.records(), 0, "nothing is left to clean");
+    json(&path)
+}
+
+fn outcomes_add_up(document: &serde_json::Value) {
+    let operations = document["operations"].as_object().expect("operations").values();
+    for counts in operations.chain([&document["totals"]]) {
+        let kinds =
+            ["ok", "recovered", "exhausted", "failed", "assertion", "timeout", "unknown", "skipped"];
+        let sum: u64 = kinds.iter().map(|kind| counts[kind].as_u64().expect("a count")).sum();
+        assert_eq!(counts["started"].as_u64(), Some(sum), "{counts}");
+    }
+}
+
+#[test]
+fn payments_pass() {
+    let document = result(&["scenarios/payments.yaml", "--var", "multiplier=10", "--seed", "7"], 0);
+    outcomes_add_up(&document);
+    assert_eq!(document["verdict"], "pass");
+    assert_eq!(document["grade"], "outstanding");
+    assert_eq!(document["seed"], 7);
+    assert_eq!(document["totals"]["started"], 5000);
+    assert_eq!(document["environment"]["concurrency"], 50);
+    assert_eq!(document["lock_order"]["violations"].as_array().map(Vec::len), Some(0));
+    assert_eq!(document["fixtures"]["remaining"], 0);
+    let observed = document["isolation"]["observed"].as_array().expect("levels");
+    let transactions: u64 = observed.iter().map(|one| one["transactions"].as_u64().unwrap_or(0)).sum();
+    assert!(transactions >= 5000, "the level was read in every attempt");
+    assert!(observed.iter().all(|one| one["in_force"] == "read_committed"));
+    // 40, 20, 20 and 20 per cent, give or take.
+    let share = |name: &str| document["operations"][name]["started"].as_f64().expect("a count") / 5000.0;
+    assert!((share("payment_intent_succeeded") - 0.4).abs() < 0.04);
+    assert!((share("order_status_race") - 0.2).abs() < 0.04);
+    assert!(document["overlap"]["shared_rows"].as_u64() > Some(0), "operations met on orders");
+}
+
+#[test]
+fn the_wrong_order_deadlocks_recovers_and_fails_for_it() {
+    let document = result(&["scenarios/payments-wrong-order.yaml"], 1);
+    outcomes_add_up(&document);
+    assert_eq!(document["verdict"], "fail");
+    assert!(document["totals"]["deadlocks"].as_u64() > Some(0));
+    assert!(document["totals"]["recovered"].as_u64() > Some(0));
+    let violations = document["lock_order"]["violations"].as_array().expect("violations");
+    assert!(violations.iter().all(|one| {
+        one["operation"] == "payment_intent_failed"
+            && one["table"] == "orders"
+            && one["after"] == "payment_trackers"
+    }));
+    assert_eq!(violations.len(), 1);
+    let broken: Vec<&str> = document["thresholds"]
+        .as_array()
+        .expect("thresholds")
+        .iter()
+        .filter(|one| one["holds"] == false)
+        .filter_map(|one| one["metric"].as_str())
+        .collect();
+    assert!(broken.contains(&"lock_order_violations"), "{broken:?}");
+    let invariants = document["invariants"].as_array().expect("invariants");
+    assert!(invariants.iter().all(|one| one["violated"] == 0), "money is safe all the same");
+    // Retries by attempt: each delay at least as long as declared, and in the declared order.
+    let attempts = document["retries"]["attempts"].as_array().expect("attempts");
+    for (attempt, declared) in attempts.iter().zip([10.0, 20.0, 40.0]) {
+        assert_eq!(attempt["declared_ms"].as_f64(), Some(declared));
+        assert!(attempt["measured_ms"]["min"].as_f64() >= Some(declared), "{attempt}");
+    }
+    let retried: u64 = attempts.iter().map(|attempt| attempt["count"].as_u64().unwrap_or(0)).sum();
+    assert_eq!(document["totals"]["retries"].as_u64(), Some(retried));
+}
+
+#[test]
+fn lost_updates_are_counted_though_every_statement_succeeded() {
+    let document = result(&["scenarios/lost-update.yaml"], 1);
+    assert_eq!(document["totals"]["ok"], 400);
+    assert_eq!(document["thresholds"][0]["holds"], true);
+    let broken = &document["invariants"][0];
+    assert_eq!(broken["violated"], 1);
+    let stock: i64 = broken["rows"][0][0].as_str().and_then(|text| text.parse().ok()).expect("the stock");
+    let lost = stock - (10_000 - 400);
+    assert!(lost > 0);
+    assert_eq!(broken["message"].as_str(), Some(format!("{lost} of 400 decrements were lost").as_str()));
+}
+
+#[test]
+fn the_mended_update_loses_nothing() {
+    let document = result(&["scenarios/lost-update-fixed.yaml"], 0);
+    assert_eq!(document["verdict"], "pass");
+    assert_eq!(document["totals"]["ok"], 400);
+}
+
+#[test]
+fn one_seed_draws_the_same_work() {
+    let run = || {
+        let document = result(&["scenarios/payments.yaml", "--var", "multiplier=2", "--seed", "42"], 0);
+        let operations = document["operations"].as_object().expect("operations").clone();
+        operations.iter().map(|(name, one)| (name.clone(), one["started"].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn yaml_and_toml_give_the_same_plan() {
+    let program = Program::new();
+    let yaml = program.run(&["explain", "scenarios/lost-update.yaml"]).expect_status(0).stdout;
+    let toml = program.run(&["explain", "scenarios/lost-update.toml"]).expect_status(0).stdout;
+    assert_eq!(yaml, toml);
+    insta::assert_snapshot!("explain_lost_update", yaml);
+}
+
+#[test]
+fn every_shipped_scenario_is_valid() {
+    let program = Program::new();
+    let mut count = 0;
+    for entry in std::fs::read_dir("scenarios").expect("scenarios").flatten() {
+        program.run(&["check", text(&entry.path())]).expect_status(0);
+        count += 1;
+    }
+    assert!(count >= 5);
+}
+
+#[test]
+fn what_init_writes_passes() {
+    let program = Program::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    for flags in [&["init", "first"][..], &["init", "second", "--toml"][..]] {
+        let status = program.command(flags).current_dir(folder.path()).status().expect("it starts");
+        assert!(status.success());
+    }
+    let again = program.command(&["init", "first"]).current_dir(folder.path()).output().expect("it starts");
+    assert_eq!(again.status.code(), Some(2), "a file that is there isn't replaced");
+    for file in ["first.yaml", "second.toml"] {
+        let path = folder.path().join(file);
+        program.run(&["run", "--quiet", text(&path)]).expect_status(0);
+    }
+}

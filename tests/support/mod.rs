@@ -1,0 +1,140 @@
+//! What the end-to-end tests share: the built program, and servers that play the user's own.
+#![allow(dead_code, reason = "every test file uses another part of it")]
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use deadheat::target::embedded::{BinarySource, EmbeddedOptions, EmbeddedServer};
+use tempfile::TempDir;
+
+/// The built program, with records in a folder of its own.
+pub struct Program {
+    pub state: TempDir,
+    environment: Vec<(String, String)>,
+}
+
+impl Program {
+    pub fn new() -> Self {
+        Self { state: tempfile::tempdir().expect("a folder"), environment: Vec::new() }
+    }
+
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_deadheat"));
+        command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
+        command.env_remove("DATABASE_URL").env("DEADHEAT_STATE_DIR", self.state.path());
+        for (name, value) in &self.environment {
+            command.env(name, value);
+        }
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Ended {
+        Ended::of(self.command(arguments).output().expect("the program starts"))
+    }
+
+    /// Records of runs that weren't cleaned up.
+    pub fn records(&self) -> usize {
+        std::fs::read_dir(self.state.path()).expect("a folder").count()
+    }
+}
+
+/// How the program ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub status: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ended {
+    pub fn of(output: Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("output is text");
+        Self { status: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    #[track_caller]
+    pub fn expect_status(self, status: i32) -> Self {
+        assert_eq!(self.status, Some(status), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    #[track_caller]
+    pub fn expect_stderr(self, text: &str) -> Self {
+        assert!(self.stderr.contains(text), "`{text}` is missing in:\n{}", self.stderr);
+        self
+    }
+}
+
+/// A server that plays the user's own.
+pub fn server(settings: &[(&str, &str)], max_connections: u32) -> EmbeddedServer {
+    let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let options = EmbeddedOptions { max_connections, settings, binaries: BinarySource::from_env() };
+    EmbeddedServer::start(&options, &mut |_| Ok(()), &mut |_| {}).expect("a server")
+}
+
+/// Runs a future to its end.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
+}
+
+/// Runs SQL on a server.
+pub fn sql(server: &EmbeddedServer, text: &str) {
+    block_on(async {
+        use sqlx::{ConnectOptions, Connection, Executor};
+        let mut connection = server.connect_options().connect().await.expect("a connection");
+        connection
+            .execute(sqlx::raw_sql(sqlx::AssertSqlSafe(text.to_owned())))
+            .await
+            .expect("the SQL runs");
+        connection.close().await.expect("closed");
+    });
+}
+
+/// The first value that a query returns, as text.
+pub fn value(server: &EmbeddedServer, text: &str) -> String {
+    block_on(async {
+        use sqlx::{ConnectOptions, Connection};
+        let mut connection = server.connect_options().connect().await.expect("a connection");
+        let text = format!("SELECT ({text})::text");
+        let (value,): (String,) =
+            sqlx::query_as(sqlx::AssertSqlSafe(text)).fetch_one(&mut connection).await.expect("a value");
+        connection.close().await.expect("closed");
+        value
+    })
+}
+
+/// Asks again until it is so.
+#[track_caller]
+pub fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A file in a folder.
+pub fn file(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+    std::fs::write(&path, text).expect("written");
+    path
+}
+
+/// A path as an argument.
+pub fn text(path: &Path) -> &str {
+    path.to_str().expect("a path that is text")
+}
+
+/// A JSON file.
+pub fn json(path: &Path) -> serde_json::Value {
+    serde_json::from_slice(&std::fs::read(path).expect("the report is there")).expect("the report is JSON")
+}
