@@ -312,7 +312,7 @@ fn fixture(
         .iter()
         .map(|(column, literal)| Some((column.value.clone(), scope.template(literal, &names)?)))
         .collect();
-    let table = sql::quote_identifier(&written.table.value);
+    let table = sql::quote_table(&written.table.value);
     if table.is_none() {
         scope.error(&written.table.span, format!("`{}` is not the name of a table", written.table), None);
     }

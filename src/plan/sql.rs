@@ -149,6 +149,17 @@ pub fn quote_identifier(name: &str) -> Option<String> {
         .map(|parts| parts.join("."))
 }
 
+/// The name of a table as it may stand in a statement, whatever it is made of; `None` when it is
+/// no name. A dot separates a schema from it.
+pub fn quote_table(name: &str) -> Option<String> {
+    let part = |part: &str| {
+        let possible = !part.is_empty() && part.len() <= 63 && !part.chars().any(char::is_control);
+        quote_identifier(part).or_else(|| possible.then(|| format!("\"{}\"", part.replace('"', "\"\""))))
+    };
+    let parts: Vec<String> = name.split('.').map(part).collect::<Option<_>>()?;
+    (parts.len() <= 2).then(|| parts.join("."))
+}
+
 /// Follows quotes and comments of PostgreSQL's lexical structure through a text.
 #[derive(Debug, Default)]
 struct Quotes {
@@ -280,6 +291,8 @@ mod tests {
     fn identifiers_are_quoted_where_they_must_be() {
         assert_eq!(quote_identifier("orders").as_deref(), Some("orders"));
         assert_eq!(quote_identifier("Shop.Orders").as_deref(), Some("\"Shop\".\"Orders\""));
+        assert_eq!(quote_table("Shop.Odd \"Names").as_deref(), Some("\"Shop\".\"Odd \"\"Names\""));
+        assert_eq!(quote_table("a.b.c"), None);
         for bad in ["", "a b", "a;b", "a.b.c", "a\"b", "."] {
             assert_eq!(quote_identifier(bad), None, "{bad}");
         }

@@ -2,9 +2,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use indexmap::IndexMap;
+
 use super::{RunOptions, Trouble, Watcher, prepare::new_run_id};
 use crate::{
-    fixture::{Entry, Ledger, create_schema, drop_schema, migrate, schema_exists},
+    fixture::{
+        Entry, ExistingTables, Ledger, create_schema, drop_schema, migrate, remove_rows, schema_exists,
+    },
     measure::TargetInfo,
     plan::{Location, Plan},
     target::{
@@ -33,8 +37,10 @@ pub(super) struct Opened {
 /// How closing went.
 #[derive(Debug, Default)]
 pub(super) struct Closed {
-    /// True when nothing of the run's own schema or server is left.
+    /// True when nothing of the run is left.
     pub gone: bool,
+    /// Recorded rows that are still in tables that were there before.
+    pub remaining: IndexMap<String, u64>,
     pub trouble: Option<Trouble>,
 }
 
@@ -200,6 +206,16 @@ impl Opened {
         Ok(())
     }
 
+    /// True when the run works on tables that were there before.
+    pub fn works_on_existing_tables(&self) -> bool {
+        self.server.is_none() && self.info.schema.is_none()
+    }
+
+    /// Inserts fixture rows into tables that were there before, and records them.
+    pub fn existing_tables(&self) -> ExistingTables {
+        ExistingTables { ledger: Arc::clone(&self.ledger), url: self.endpoint.url_without_password() }
+    }
+
     /// A fresh session for cleaning up, when the first one is lost or stuck.
     pub async fn fresh_session(&self) -> Result<Session, Trouble> {
         let settings = SessionSettings {
@@ -212,23 +228,24 @@ impl Opened {
     /// Removes the run's schema and stops its server. What can't be removed stays in the ledger,
     /// where `clean` finds it.
     pub async fn close(mut self, plan: &Plan, keep: bool, watcher: &mut dyn Watcher) -> Closed {
-        let mut closed = Closed { gone: true, trouble: None };
         if keep {
             self.keep(watcher);
-            return Closed { gone: false, trouble: None };
+            return Closed::default();
         }
-        if self.server.is_none() && plan.database.migrations.is_some() {
-            match self.drop_own_schema().await {
-                Ok(gone) => closed.gone = gone,
-                Err(trouble) => closed = Closed { gone: false, trouble: Some(trouble) },
-            }
+        let mut closed = if self.works_on_existing_tables() {
+            self.remove_own_rows().await
+        } else if self.server.is_none() && plan.database.migrations.is_some() {
+            self.drop_own_schema().await
+        } else {
+            Ok(Closed { gone: true, ..Closed::default() })
         }
+        .unwrap_or_else(|trouble| Closed { trouble: Some(trouble), ..Closed::default() });
         let Self { session, server, ledger, .. } = self;
         session.close().await;
         if let Some(server) = server {
             watcher.stage("stopping PostgreSQL");
             if let Err(error) = server.stop() {
-                closed = Closed { gone: false, trouble: Some(error.into()) };
+                closed = Closed { trouble: Some(error.into()), ..Closed::default() };
             }
         }
         if closed.gone
@@ -242,14 +259,24 @@ impl Opened {
         closed
     }
 
-    async fn drop_own_schema(&mut self) -> Result<bool, Trouble> {
-        let Some(schema) = self.info.schema.clone() else { return Ok(true) };
+    async fn remove_own_rows(&mut self) -> Result<Closed, Trouble> {
+        let entries = self.ledger.lock().unwrap_or_else(PoisonError::into_inner).entries()?;
+        let mut session = self.fresh_session().await?;
+        let removal =
+            remove_rows(&mut session, &entries).await.map_err(|error| Trouble::new(error.to_string()))?;
+        session.close().await;
+        Ok(Closed { gone: removal.left() == 0, remaining: removal.remaining, trouble: None })
+    }
+
+    async fn drop_own_schema(&mut self) -> Result<Closed, Trouble> {
+        let Some(schema) = self.info.schema.clone() else { return Ok(Closed::default()) };
         if self.session.is_lost() {
             self.session = self.fresh_session().await?;
         }
         let failed = |failure| Trouble::failure("can't remove the schema of this run", &failure);
         drop_schema(&mut self.session, &schema).await.map_err(failed)?;
-        schema_exists(&mut self.session, &schema).await.map(|exists| !exists).map_err(failed)
+        let exists = schema_exists(&mut self.session, &schema).await.map_err(failed)?;
+        Ok(Closed { gone: !exists, ..Closed::default() })
     }
 
     fn keep(self, watcher: &mut dyn Watcher) {

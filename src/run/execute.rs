@@ -5,7 +5,7 @@ use std::{sync::Arc, time::SystemTime};
 use super::{
     Interrupt, RunOptions, Watcher,
     database::{self, Opened},
-    prepare::{load_plan, prepare_statements, seed_own},
+    prepare::{load_plan, prepare_statements, seed, statements},
     trouble::{RunError, Trouble},
 };
 use crate::{
@@ -76,10 +76,14 @@ pub async fn run(
     watcher.stage("cleaning up");
     let closed = opened.close(&plan, options.keep, watcher).await;
     let Measured { outcome, invariants } = measured?;
-    results.fixtures.cleaned = closed.gone;
+    results.fixtures.cleaned = !options.keep && closed.trouble.is_none();
     results.fixtures.note = closed.trouble.as_ref().map(|trouble| trouble.message.clone());
-    if !closed.gone {
+    if options.keep || closed.trouble.is_some() {
         results.fixtures.remaining = results.fixtures.created;
+    }
+    for (table, left) in &closed.remaining {
+        results.fixtures.remaining += left;
+        results.fixtures.tables.entry(table.clone()).or_default().remaining = *left;
     }
 
     // 5. Records become results, results a verdict.
@@ -104,34 +108,40 @@ async fn stages(
 ) -> Result<Measured, RunError> {
     opened.make_tables(plan).await?;
     stop_if_interrupted(interrupt)?;
-    let seed = opened.seed;
     watcher.stage("making fixtures");
-    let seeded = seed_own(plan, opened, seed).await.map_err(Trouble::from)?;
+    let seeded = seed(plan, opened).await.map_err(Trouble::from)?;
     for (table, created) in &seeded.tables {
         fixtures.created += created;
         fixtures.tables.insert(table.clone(), TableRows { created: *created, remaining: 0 });
     }
     stop_if_interrupted(interrupt)?;
 
-    let texts: Vec<String> = plan.statements.iter().map(|statement| statement.text.clone()).collect();
+    let (texts, observed, observer) = statements(plan, opened, watcher).await?;
     let prepared = prepare_statements(plan, source, &texts, &mut opened.session).await?;
     let mut invariants = InvariantState::prepare(plan, &seeded.globals, &mut opened.session)
         .await
         .map_err(|(index, failure)| {
             Trouble::failure(&format!("invariant {}", plan.invariants[index].name), &failure)
         })?;
-    // Statistics of freshly made tables: without them the first plans are bad ones.
-    opened
-        .session
-        .script("ANALYZE")
-        .await
-        .map_err(|failure| Trouble::failure("the tables can't be analysed", &failure))?;
+    if !opened.works_on_existing_tables() {
+        // Statistics of freshly made tables: without them the first plans are bad ones.
+        for (table, _) in &seeded.tables {
+            let analysed = opened.session.script(&format!("ANALYZE {table}")).await;
+            analysed.map_err(|failure| {
+                Trouble::failure(&format!("table {table} can't be analysed"), &failure)
+            })?;
+        }
+    }
     check_invariants(&mut invariants, &mut opened.session, None).await;
     stop_if_interrupted(interrupt)?;
 
     watcher.stage(&format!("connecting {} workers", plan.load.concurrency));
     watcher.load_begins(Arc::clone(board), plan.load.work);
-    let settings = load_settings(plan, opened, board, interrupt, prepared, seeded.globals);
+    let settings = LoadSettings {
+        observed,
+        observer,
+        ..load_settings(plan, opened, board, interrupt, prepared, seeded.globals)
+    };
     let outcome = run_load(settings, &mut opened.session, &mut invariants).await;
     watcher.load_ended();
     let outcome = outcome.map_err(|error| Trouble::new(error.to_string()))?;
@@ -154,7 +164,7 @@ fn load_settings(
 ) -> LoadSettings {
     LoadSettings {
         plan: Arc::clone(plan),
-        observed: vec![false; prepared.len()],
+        observed: Vec::new(),
         prepared,
         observer: None,
         globals,

@@ -117,14 +117,36 @@ pub(super) fn new_run_id(seed: u64, now: std::time::SystemTime) -> String {
     (0..10).map(|n| char::from(DIGITS[(mixed >> (5 * n)) as usize % 32])).collect()
 }
 
-/// Seeds the fixtures of a plan into tables of the run's own.
-pub(super) async fn seed_own(
+/// Seeds the fixtures of a plan.
+pub(super) async fn seed(plan: &Plan, opened: &mut Opened) -> Result<fixture::Seeded, fixture::SeedError> {
+    let (run_id, seed) = (opened.run_id.clone(), opened.seed);
+    if opened.works_on_existing_tables() {
+        let mut inserter = opened.existing_tables();
+        fixture::seed(&mut opened.session, plan, &run_id, seed, &mut inserter).await
+    } else {
+        fixture::seed(&mut opened.session, plan, &run_id, seed, &mut fixture::OwnTables).await
+    }
+}
+
+/// The plan's statements as they are to be run: in tables that were there before, inserts return
+/// their keys.
+pub(super) async fn statements(
     plan: &Plan,
     opened: &mut Opened,
-    seed: u64,
-) -> Result<fixture::Seeded, fixture::SeedError> {
-    let run_id = opened.run_id.clone();
-    fixture::seed(&mut opened.session, plan, &run_id, seed, &mut fixture::OwnTables).await
+    watcher: &mut dyn super::Watcher,
+) -> Result<(Vec<String>, Vec<bool>, Option<fixture::RowObserver>), super::Trouble> {
+    if !opened.works_on_existing_tables() {
+        let texts = plan.statements.iter().map(|statement| statement.text.clone()).collect();
+        return Ok((texts, vec![false; plan.statements.len()], None));
+    }
+    let (ledger, url) = (Arc::clone(&opened.ledger), opened.endpoint.url_without_password());
+    let tracked = fixture::track_inserts(&mut opened.session, plan, ledger, url)
+        .await
+        .map_err(|failure| super::Trouble::failure("the keys of tables can't be asked for", &failure))?;
+    for warning in &tracked.warnings {
+        watcher.warning(warning);
+    }
+    Ok((tracked.texts, tracked.observed, Some(tracked.observer)))
 }
 
 #[cfg(test)]

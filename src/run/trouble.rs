@@ -91,6 +91,9 @@ impl From<SeedError> for Trouble {
     fn from(error: SeedError) -> Self {
         let (detail, hint) = match &error {
             SeedError::Insert { failure, .. } => (failure.detail.clone(), failure.hint.clone()),
+            SeedError::Key { .. } => {
+                (None, Some("give the target `migrations`, or the table a primary key".to_owned()))
+            }
             _ => (None, None),
         };
         Self { message: error.to_string(), detail, hint }
