@@ -139,18 +139,36 @@ impl Isolation {
     }
 
     /// Reads what a server answers to `SHOW transaction_isolation`, in any case and with `-`, `_`
-    /// or a space between the words.
+    /// or a space between the words. Called once for each transaction: it allocates nothing.
     pub fn from_server(text: &str) -> Option<Self> {
-        let text: String =
-            text.chars().map(|c| if c == '-' || c == '_' { ' ' } else { c.to_ascii_uppercase() }).collect();
-        [Self::ReadUncommitted, Self::ReadCommitted, Self::RepeatableRead, Self::Serializable]
+        let same = |level: &Self| {
+            let name = level.sql();
+            name.len() == text.len()
+                && name
+                    .bytes()
+                    .zip(text.bytes())
+                    .all(|(a, b)| a == b.to_ascii_uppercase() || (a == b' ' && matches!(b, b'-' | b'_')))
+        };
+        [Self::ReadCommitted, Self::RepeatableRead, Self::Serializable, Self::ReadUncommitted]
             .into_iter()
-            .find(|level| level.sql() == text)
+            .find(same)
     }
 }
 
 impl fmt::Display for Isolation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_read_in_every_spelling() {
+        assert_eq!(Isolation::from_server("read committed"), Some(Isolation::ReadCommitted));
+        assert_eq!(Isolation::from_server("REPEATABLE-READ"), Some(Isolation::RepeatableRead));
+        assert_eq!(Isolation::from_server("snapshot"), None);
     }
 }

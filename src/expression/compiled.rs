@@ -1,11 +1,12 @@
 //! One expression, compiled.
 //!
-//! Constants and plain paths (`order.id`) are evaluated without minijinja: they are what the hot
-//! path of a run consists of.
+//! Plain paths (`order.id`), `random(1, 10)` and `pick(orders)` are evaluated without minijinja:
+//! they are what the hot path of a run consists of. Each gives what minijinja would give.
 
 use std::{fmt, sync::LazyLock};
 
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
+use rand::RngExt;
 
 use super::{Frame, Names, functions};
 
@@ -72,6 +73,15 @@ enum Kind {
         slot: usize,
         attributes: Box<[Box<str>]>,
     },
+    /// `random` of two numbers.
+    Random {
+        low: i64,
+        high: i64,
+    },
+    /// `pick` of a name.
+    Pick {
+        slot: usize,
+    },
     Compiled(Box<minijinja::Expression<'static, 'static>>),
 }
 
@@ -96,10 +106,8 @@ impl Expression {
             let similar = names.similar(&name);
             return Err(ExpressionError::UnknownName { name, similar });
         }
-        Ok(match path(source, names) {
-            Some((slot, attributes)) => {
-                Self { source: source.into(), kind: Kind::Path { slot, attributes } }
-            }
+        Ok(match simple(source, names) {
+            Some(kind) => Self { source: source.into(), kind },
             None => compiled,
         })
     }
@@ -110,19 +118,6 @@ impl Expression {
             .compile_expression_owned(source.to_owned())
             .map_err(|error| ExpressionError::Syntax(detail(&error)))?;
         Ok(Self { source: source.into(), kind: Kind::Compiled(Box::new(expression)) })
-    }
-
-    /// The names that the expression uses, functions left out, in alphabetical order.
-    pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = match &self.kind {
-            Kind::Path { .. } => {
-                self.source.split('.').take(1).map(|name| name.trim().to_owned()).collect()
-            }
-            Kind::Compiled(expression) => expression.undeclared_variables(false).into_iter().collect(),
-        };
-        names.retain(|name| !functions::is_function(name));
-        names.sort_unstable();
-        names
     }
 
     /// As written.
@@ -140,6 +135,12 @@ impl Expression {
                 }
                 if value.is_undefined() { Err(self.error("it has no value here")) } else { Ok(value) }
             }
+            Kind::Random { low, high } => {
+                Ok(Value::from(frame.with_random(|random| random.random_range(*low..=*high))))
+            }
+            Kind::Pick { slot } => {
+                frame.pick(*slot).ok_or_else(|| self.error("there are no rows to pick from"))
+            }
             Kind::Compiled(_) => self.evaluate_in(frame.value()),
         }
     }
@@ -149,7 +150,11 @@ impl Expression {
         let Kind::Compiled(expression) = &self.kind else {
             unreachable!("an expression that is evaluated in a context was compiled open")
         };
-        expression.eval(context).map_err(|error| self.error(&detail(&error)))
+        match expression.eval(context) {
+            Ok(value) if value.is_undefined() => Err(self.error("a value in it is missing")),
+            Ok(value) => Ok(value),
+            Err(error) => Err(self.error(&detail(&error))),
+        }
     }
 
     /// True when the value is true, as `assert` and `if` understand it.
@@ -173,13 +178,26 @@ impl Expression {
     }
 }
 
-/// `name.attribute.attribute`, when it is nothing else.
-fn path(source: &str, names: &Names) -> Option<(usize, Box<[Box<str>]>)> {
+/// The kinds that need no minijinja, when the expression is nothing else.
+fn simple(source: &str, names: &Names) -> Option<Kind> {
+    if let Some(arguments) = call(source, "random") {
+        let (low, high) = arguments.split_once(',')?;
+        let (low, high) = (low.trim().parse().ok()?, high.trim().parse().ok()?);
+        return (low <= high).then_some(Kind::Random { low, high });
+    }
+    if let Some(name) = call(source, "pick") {
+        return names.slot(name.trim()).map(|slot| Kind::Pick { slot });
+    }
     let mut parts = source.split('.');
     let slot = names.slot(parts.next()?)?;
     let attributes: Option<Box<[Box<str>]>> =
         parts.map(|part| is_identifier(part).then(|| part.into())).collect();
-    Some((slot, attributes?))
+    Some(Kind::Path { slot, attributes: attributes? })
+}
+
+/// What stands between the brackets of a call of `function`.
+fn call<'a>(source: &'a str, function: &str) -> Option<&'a str> {
+    source.strip_prefix(function)?.trim_start().strip_prefix('(')?.strip_suffix(')')
 }
 
 fn is_identifier(text: &str) -> bool {
@@ -194,5 +212,63 @@ fn detail(error: &minijinja::Error) -> String {
         (ErrorKind::OutOfFuel, _) => "it takes too many steps".to_owned(),
         (kind, None) => kind.to_string(),
         (_, Some(detail)) => detail.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::UNIX_EPOCH};
+
+    use super::super::{FixtureRows, RandomStream, Row};
+    use super::*;
+
+    fn frame() -> (Names, Frame) {
+        let mut names = Names::default();
+        let slot = names.declare("orders");
+        let stream = RandomStream { seed: 11, worker: 3, iteration: 5 };
+        let frame = Frame::new(Arc::new(names.clone()), Arc::default(), stream, UNIX_EPOCH);
+        let row = |id: i64| Row::new(Arc::from(["id".into()]), vec![Value::from(id)]);
+        let rows = FixtureRows::new("orders", (0..50).map(row).collect());
+        frame.store(slot, Value::from_object(rows));
+        (names, frame)
+    }
+
+    /// What is evaluated without minijinja draws and gives just what minijinja would.
+    #[test]
+    fn the_short_way_gives_the_same() {
+        for (short, long) in [
+            ("random(1, 100000)", "random(1, 100000) + 0"),
+            ("pick(orders)", "(pick(orders))"),
+            ("orders", "(orders)"),
+        ] {
+            let (names, frame) = frame();
+            let short = Expression::compile(short, &names).expect("compiles");
+            let long = Expression::compile(long, &names).expect("compiles");
+            assert!(!matches!(short.kind, Kind::Compiled(_)) && matches!(long.kind, Kind::Compiled(_)));
+            let drawn = frame.random();
+            let one: Vec<_> =
+                (0..20).map(|_| short.evaluate(&frame).map(|value| value.to_string())).collect();
+            frame.set_random(drawn);
+            let other: Vec<_> =
+                (0..20).map(|_| long.evaluate(&frame).map(|value| value.to_string())).collect();
+            assert_eq!(one, other);
+        }
+    }
+
+    #[test]
+    fn mistakes_are_told() {
+        let (names, frame) = frame();
+        let message = |source: &str| match Expression::compile(source, &names) {
+            Ok(expression) => {
+                expression.evaluate(&frame).map(|value| value.to_string()).unwrap_or_else(|e| e.message)
+            }
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(message("order.id"), "unknown name `order`");
+        assert_eq!(message("random(5, 1)"), "random(5, 1): the first number is the larger one");
+        assert_eq!(message("pick(orders, 51)"), "pick(orders, 51): the fixture has only 50 rows");
+        assert_eq!(message("pick([1, 2])"), "pick() takes a fixture; use choice() for a list");
+        assert_eq!(message("orders[0].nothing"), "a value in it is missing");
+        assert!(message("1 +").starts_with("this expression can't be read"));
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use minijinja::{Value, value::Object};
-use rand::SeedableRng;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{payload::Payloads, row::FixtureRows};
@@ -188,6 +188,16 @@ impl Frame {
     /// What a name stands for; undefined when it has no value yet.
     pub fn load(&self, slot: usize) -> Value {
         self.context.lock().load(slot)
+    }
+
+    /// One row of the fixture in a slot, at random; `None` when it is no fixture or has no rows.
+    pub(super) fn pick(&self, slot: usize) -> Option<Value> {
+        let mut slots = self.context.lock();
+        let rows =
+            slots.values.get(slot)?.downcast_object::<FixtureRows>().filter(|rows| !rows.is_empty())?;
+        let index = slots.random.random_range(0..rows.len());
+        slots.draw(&rows, index);
+        rows.row(index).cloned()
     }
 
     /// The frame as the context of an evaluation.

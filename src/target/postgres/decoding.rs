@@ -76,9 +76,9 @@ pub(super) fn decode(row: &PgRow, types: &[ColumnType]) -> Result<Vec<Value>, Fa
     types.iter().enumerate().map(|(index, kind)| column(row, index, *kind)).collect()
 }
 
-/// A column that the server sent as text.
-pub(super) fn text(row: &PgRow, index: usize) -> Option<String> {
-    row.try_get_raw(index).ok()?.as_str().ok().map(str::to_owned)
+/// What a column that the server sent as text says.
+pub(super) fn read_text<T>(row: &PgRow, index: usize, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+    read(row.try_get_raw(index).ok()?.as_str().ok()?)
 }
 
 fn column(row: &PgRow, index: usize, kind: ColumnType) -> Result<Value, Failure> {

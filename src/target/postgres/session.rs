@@ -129,7 +129,7 @@ impl PostgresSession {
         };
         let answer = (&mut self.connection).fetch_optional(sqlx::raw_sql(sql)).await;
         let row = answer.map_err(|error| self.failure(&error))?;
-        Ok(row.and_then(|row| decoding::text(&row, 0)).and_then(|level| Isolation::from_server(&level)))
+        Ok(row.and_then(|row| decoding::read_text(&row, 0, Isolation::from_server)))
     }
 
     pub(in crate::target) async fn execute(
