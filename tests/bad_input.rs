@@ -218,3 +218,49 @@ fn a_report_that_cannot_be_written_is_an_error_after_the_run() {
     }
     assert_eq!(program.records(), 0);
 }
+
+#[test]
+fn check_connects_on_request_and_leaves_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = Program::new();
+    let path = scenario(folder.path(), &[]);
+    program.run(&["check", "--connect", text(&path)]).expect_status(0).expect_stderr("ok");
+    let path = scenario(folder.path(), &[("SELECT name FROM", "SELECT nmae FROM")]);
+    program.run(&["check", text(&path)]).expect_status(0);
+    program.run(&["check", "--connect", text(&path)]).expect_status(2).expect_stderr("doesn't prepare");
+    assert_eq!(program.records(), 0);
+    program
+        .run(&["check", "scenarios/payments-wrong-order.yaml"])
+        .expect_status(0)
+        .expect_stderr("declared lock order");
+    program.run(&["check", "--strict", "scenarios/payments-wrong-order.yaml"]).expect_status(2);
+}
+
+#[test]
+fn secrets_are_masked_in_every_output() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let secret = "whsec_Very\"Secret<1>";
+    let path = scenario(
+        folder.path(),
+        &[
+            ("name: small", "name: small\nsecrets: {hook: \"${HOOK}\"}"),
+            (
+                "SELECT name FROM things WHERE id = {{ one.id }} FOR UPDATE",
+                "SELECT {{ secrets.hook }}::text::int",
+            ),
+        ],
+    );
+    let program = Program::new().with("HOOK", secret);
+    let (junit, json) = (folder.path().join("report.xml"), folder.path().join("result.json"));
+    let ended = program.run(&["run", text(&path), "--junit", text(&junit), "--json", text(&json)]);
+    let outputs = [
+        ended.stdout,
+        ended.stderr,
+        std::fs::read_to_string(junit).expect("JUnit"),
+        std::fs::read_to_string(json).expect("JSON"),
+    ];
+    assert!(outputs[0].contains("***"), "the server's message repeats the value: {}", outputs[0]);
+    for output in outputs {
+        assert!(!output.contains("Very") && !output.contains("Secret"), "{output}");
+    }
+}

@@ -151,8 +151,7 @@ async fn run_file(
 }
 
 fn report_finished(finished: Finished, arguments: &RunArguments, console: &Console) -> (Outcome, u8) {
-    let Finished { results, verdict, cleanup, secrets } = finished;
-    console.hide(&secrets);
+    let Finished { results, verdict, cleanup } = finished;
     let interrupted = results.interrupted;
     let status = match verdict.verdict {
         Conclusion::Pass => status::PASS,
@@ -228,6 +227,10 @@ impl<'a> ConsoleWatcher<'a> {
 impl Watcher for ConsoleWatcher<'_> {
     fn stage(&mut self, text: &str) {
         self.console.note(text);
+    }
+
+    fn secrets(&mut self, secrets: &[String]) {
+        self.console.hide(secrets);
     }
 
     fn warning(&mut self, text: &str) {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    expression::{EvaluationError, Frame, RandomStream, Row, Rows, Value, layered},
+    expression::{EvaluationError, Frame, RandomStream, Row, Rows, Value, layered, to_text},
     measure::{InvariantResult, Recorder},
     plan::{Expect, Invariant, Plan},
     target::{Failure, Prepared, Session},
@@ -201,10 +201,7 @@ fn holds(invariant: &Invariant, rows: &Rows, context: Value) -> Result<bool, Str
 }
 
 fn row_text(row: &Row) -> Vec<String> {
-    row.values()
-        .iter()
-        .map(|value| if value.is_none() { "null".to_owned() } else { value.to_string() })
-        .collect()
+    row.values().iter().map(to_text).collect()
 }
 
 /// Looks at the invariants before the load: those that ask for it are judged, of all the first

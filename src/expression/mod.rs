@@ -19,5 +19,5 @@ pub use functions::{FUNCTIONS, is_function};
 pub use layer::layered;
 pub use minijinja::Value;
 pub use payload::{PayloadError, Payloads};
-pub use row::{FixtureRows, Row, Rows, to_json};
+pub use row::{FixtureRows, Row, Rows, to_json, to_text};
 pub use template::{Segment, Template, TemplateError, split};

@@ -165,6 +165,16 @@ impl Object for FixtureRows {
     }
 }
 
+/// A value as text: a boolean as SQL and JSON spell it, a structure as JSON.
+pub fn to_text(value: &Value) -> String {
+    match value.kind() {
+        ValueKind::Bool => value.is_true().to_string(),
+        ValueKind::None | ValueKind::Undefined => "null".to_owned(),
+        ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => to_json(value).to_string(),
+        _ => value.to_string(),
+    }
+}
+
 /// A value as JSON; what JSON has no form for becomes its text.
 pub fn to_json(value: &Value) -> serde_json::Value {
     match value.kind() {

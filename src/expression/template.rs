@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use minijinja::Value;
 
-use super::{EvaluationError, Expression, ExpressionError, Frame, Names};
+use super::{EvaluationError, Expression, ExpressionError, Frame, Names, row::to_text};
 
 /// A piece of a text, with its byte range in the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -180,7 +180,7 @@ impl Template {
                 for piece in pieces {
                     match piece {
                         Piece::Text(literal) => text.push_str(literal),
-                        Piece::Expression(expression) => text.push_str(&evaluate(expression)?.to_string()),
+                        Piece::Expression(expression) => text.push_str(&to_text(&evaluate(expression)?)),
                     }
                 }
                 Ok(Value::from(text))

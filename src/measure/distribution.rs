@@ -86,8 +86,31 @@ pub struct Distribution {
     pub p95: f64,
     pub p99: f64,
     pub max: f64,
-    /// (upper end of the bucket, values in it), ascending, empty buckets left out.
+    /// (upper end of the bucket, values in it), ascending, empty buckets left out. In a document
+    /// `1.5:3 2:1`: three values up to 1.5 ms, one more up to 2 ms.
+    #[serde(with = "buckets")]
     pub buckets: Vec<(f64, u64)>,
+}
+
+/// Buckets as one text: as numbers in lists they would be most of a document's lines.
+mod buckets {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub fn serialize<S: Serializer>(buckets: &[(f64, u64)], serializer: S) -> Result<S::Ok, S::Error> {
+        let parts: Vec<String> = buckets.iter().map(|(value, count)| format!("{value}:{count}")).collect();
+        serializer.serialize_str(&parts.join(" "))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(f64, u64)>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bucket = |part: &str| {
+            let (value, count) = part.split_once(':')?;
+            Some((value.parse().ok()?, count.parse().ok()?))
+        };
+        text.split_whitespace()
+            .map(|part| bucket(part).ok_or_else(|| de::Error::custom(format!("`{part}` is not a bucket"))))
+            .collect()
+    }
 }
 
 impl Distribution {

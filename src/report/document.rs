@@ -159,10 +159,24 @@ impl Document {
     }
 }
 
-/// The document as JSON, ending in a line break.
+/// The document as JSON, ending in a line break. Fractions have at most three digits: a
+/// millisecond's thousandth is finer than any clock here.
 pub fn json(document: &Document) -> String {
-    let mut text = serde_json::to_string_pretty(document)
-        .expect("the document holds nothing that JSON has no form for");
-    text.push('\n');
-    text
+    let mut value =
+        serde_json::to_value(document).expect("the document holds nothing that JSON has no form for");
+    round(&mut value);
+    format!("{value:#}\n")
+}
+
+fn round(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Number(number) if number.is_f64() => {
+            if let Some(float) = number.as_f64() {
+                *value = serde_json::Value::from((float * 1e3).round() / 1e3);
+            }
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(round),
+        serde_json::Value::Object(entries) => entries.values_mut().for_each(round),
+        _ => {}
+    }
 }

@@ -1,6 +1,8 @@
 //! One run, stage by stage.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::SystemTime};
+
+use futures_util::FutureExt;
 
 use super::{
     Interrupt, RunOptions, Watcher,
@@ -24,8 +26,6 @@ pub struct Finished {
     pub verdict: Verdict,
     /// Why something of the run is still there.
     pub cleanup: Option<Trouble>,
-    /// Texts that no output may hold.
-    pub secrets: Vec<String>,
 }
 
 /// What the stages between set-up and cleanup bring home.
@@ -48,7 +48,9 @@ pub async fn run(
     let (compiled, source) =
         load_plan(&options.file, &options.vars, &options.targets).map_err(RunError::Scenario)?;
     let plan = Arc::new(compiled.plan);
-    let seed = options.seed.unwrap_or_else(rand::random);
+    watcher.secrets(&plan.secrets);
+    // As many digits as a person can copy.
+    let seed = options.seed.unwrap_or_else(|| rand::random::<u32>().into());
     let options = RunOptions { seed: Some(seed), ..options.clone() };
     let started_at = SystemTime::now();
 
@@ -69,8 +71,8 @@ pub async fn run(
     let board = board(&plan);
 
     // 3. Tables, rows, statements, load and invariants. Whatever goes wrong: 4. follows.
-    let measured =
-        stages(&plan, &source, &mut opened, &board, interrupt, &mut results.fixtures, watcher).await;
+    let stages = stages(&plan, &source, &mut opened, &board, interrupt, &mut results.fixtures, watcher);
+    let measured = caught(stages).await;
 
     // 4. Cleanup, always.
     watcher.stage("cleaning up");
@@ -94,7 +96,7 @@ pub async fn run(
         watcher.warning(problem);
     }
     let verdict = verdict::judge(&plan.thresholds, &plan.grades, &results);
-    Ok(Finished { results, verdict, cleanup: closed.trouble, secrets: plan.secrets.clone() })
+    Ok(Finished { results, verdict, cleanup: closed.trouble })
 }
 
 async fn stages(
@@ -154,6 +156,21 @@ async fn stages(
     Ok(Measured { outcome, invariants })
 }
 
+/// Turns a panic into an error, so that cleanup follows all the same.
+async fn caught<T>(stages: impl Future<Output = Result<T, RunError>>) -> Result<T, RunError> {
+    match AssertUnwindSafe(stages).catch_unwind().await {
+        Ok(result) => result,
+        Err(panic) => {
+            let text = panic
+                .downcast_ref::<&str>()
+                .copied()
+                .or(panic.downcast_ref::<String>().map(String::as_str));
+            let message = format!("deadheat itself failed: {}", text.unwrap_or("for an unknown reason"));
+            Err(Trouble::new(message).hint("this is a bug in deadheat; please report it").into())
+        }
+    }
+}
+
 fn load_settings(
     plan: &Arc<Plan>,
     opened: &Opened,
@@ -198,4 +215,21 @@ fn processors() -> usize {
 fn board(plan: &Plan) -> Arc<LiveBoard> {
     let workers = plan.load.concurrency as usize;
     Arc::new(LiveBoard::new(processors().min(workers), workers))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_becomes_an_error() {
+        let stages = async {
+            assert!(std::hint::black_box(false), "the sky fell");
+            Ok(())
+        };
+        match caught(stages).await {
+            Err(RunError::CouldNotRun(trouble)) => assert!(trouble.message.contains("the sky fell")),
+            other => panic!("{other:?}"),
+        }
+    }
 }

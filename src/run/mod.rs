@@ -36,6 +36,8 @@ pub struct RunOptions {
 pub trait Watcher: Send {
     /// A stage begins: `starting PostgreSQL`.
     fn stage(&mut self, text: &str);
+    /// Texts that no output may hold from now on.
+    fn secrets(&mut self, secrets: &[String]);
     /// A warning that doesn't end the run.
     fn warning(&mut self, text: &str);
     /// The load begins; the board shows how it goes.

@@ -83,6 +83,7 @@ pub async fn check_connected(
     let (compiled, source) =
         load_plan(&options.file, &options.vars, &options.targets).map_err(RunError::Scenario)?;
     let plan = Arc::new(compiled.plan);
+    watcher.secrets(&plan.secrets);
     let mut opened = database::open(&plan, options, watcher).await?;
     let checked = check_opened(&plan, &source, &mut opened).await;
     let closed = opened.close(&plan, false, watcher).await;

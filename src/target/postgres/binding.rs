@@ -12,7 +12,7 @@ use sqlx::{
     types::{Decimal, Json, Uuid, chrono},
 };
 
-use crate::expression::{Value, to_json};
+use crate::expression::{Value, to_json, to_text};
 
 /// How a parameter is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,15 +144,15 @@ pub(super) fn bind(
         ParameterType::Json => add(arguments, Json(to_json(value))),
         ParameterType::Timestamptz => add(arguments, timestamptz(value)?),
         ParameterType::Timestamp => {
-            let text = text_of(value);
+            let text = to_text(value);
             let parsed = text.trim_end_matches('Z').replace(' ', "T").parse::<chrono::NaiveDateTime>();
             add(arguments, parsed.map_err(|_| no_form(value, "timestamp"))?)
         }
         ParameterType::Date => {
-            add(arguments, text_of(value).parse::<chrono::NaiveDate>().map_err(|_| no_form(value, "date"))?)
+            add(arguments, to_text(value).parse::<chrono::NaiveDate>().map_err(|_| no_form(value, "date"))?)
         }
         ParameterType::Time => {
-            add(arguments, text_of(value).parse::<chrono::NaiveTime>().map_err(|_| no_form(value, "time"))?)
+            add(arguments, to_text(value).parse::<chrono::NaiveTime>().map_err(|_| no_form(value, "time"))?)
         }
         ParameterType::Bytea => match value.as_bytes() {
             Some(bytes) => add(arguments, bytes.to_vec()),
@@ -160,7 +160,7 @@ pub(super) fn bind(
         },
         ParameterType::Text => match value.as_str() {
             Some(text) => add(arguments, AsText(text, info)),
-            None => add(arguments, AsText(&text_of(value), info)),
+            None => add(arguments, AsText(&to_text(value), info)),
         },
         ParameterType::BoolArray => add(arguments, list(value, boolean)?),
         ParameterType::Int4Array => add(
@@ -171,7 +171,7 @@ pub(super) fn bind(
         ParameterType::Float8Array => add(arguments, list(value, float)?),
         ParameterType::NumericArray => add(arguments, list(value, decimal)?),
         ParameterType::UuidArray => add(arguments, list(value, uuid)?),
-        ParameterType::TextArray => add(arguments, list(value, |item| Ok(text_of(item)))?),
+        ParameterType::TextArray => add(arguments, list(value, |item| Ok(to_text(item)))?),
         ParameterType::TimestamptzArray => add(arguments, list(value, timestamptz)?),
         ParameterType::Foreign => {
             Err(format!("a value of type {} can't be bound; cast it in the statement", info.name()))
@@ -233,7 +233,7 @@ fn float(value: &Value) -> Result<f64, String> {
 /// Through the shortest text of a number, so that 38.38 stays 38.38.
 fn decimal(value: &Value) -> Result<Decimal, String> {
     let number = matches!(value.kind(), ValueKind::Number | ValueKind::String);
-    let parsed = number.then(|| text_of(value)).and_then(|text| {
+    let parsed = number.then(|| to_text(value)).and_then(|text| {
         let text = text.trim();
         text.parse::<Decimal>().ok().or_else(|| Decimal::from_scientific(text).ok())
     });
@@ -259,12 +259,4 @@ fn list<T>(value: &Value, item: impl Fn(&Value) -> Result<T, String>) -> Result<
         _ => return Err(no_form(value, "a list")),
     };
     items.map(|element| if element.is_none() { Ok(None) } else { item(&element).map(Some) }).collect()
-}
-
-/// The text of a value; of a structure its JSON.
-pub(super) fn text_of(value: &Value) -> String {
-    match value.kind() {
-        ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => to_json(value).to_string(),
-        _ => value.to_string(),
-    }
 }
