@@ -46,7 +46,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("quick_junit", &["report"]),
     ("serde_saphyr", &["scenario"]),
     ("sqlparser", &["plan"]),
-    ("tokio", &["cli", "engine"]),
+    ("tokio", &["cli", "engine", "run"]),
 ];
 
 fn rust_files(folder: &Path, into: &mut Vec<std::path::PathBuf>) {
