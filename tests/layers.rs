@@ -54,7 +54,9 @@ fn rust_files(folder: &Path, into: &mut Vec<std::path::PathBuf>) {
         let path = entry.path();
         if path.is_dir() {
             rust_files(&path, into);
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
+        } else if path.extension().is_some_and(|ending| ending == "rs")
+            && !path.ends_with("scripted_tests.rs")
+        {
             into.push(path);
         }
     }

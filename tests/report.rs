@@ -135,3 +135,27 @@ fn without_overlap_or_contention_a_run_proves_nothing() {
     unasked.invariants[0].error = Some("no".to_owned());
     assert_eq!(judge(&[], &[], &unasked).verdict, Conclusion::Fail);
 }
+
+#[test]
+fn the_worst_grade_counts_and_a_broken_invariant_fails_it() {
+    let path = std::path::Path::new("scenarios/payments.yaml");
+    let (compiled, _) = deadheat::run::load_plan(path, &[], &[]).expect("the scenario is valid");
+    let grades = compiled.plan.grades;
+    let (mut results, _) = yesterday().into_parts();
+    results.invariants.iter_mut().for_each(|invariant| invariant.violated = 0);
+    let totals = &mut results.totals;
+    (totals.started, totals.ok, totals.recovered, totals.exhausted) = (1000, 720, 40, 240);
+    (totals.met_deadlock, totals.throughput_per_s) = (120, 500.0);
+    totals.latency_ms.mean = 100.0;
+    let judged = judge(&[], &grades, &results);
+    let given: Vec<&str> = judged.grades.iter().map(|grade| grade.grade.as_str()).collect();
+    assert_eq!(given, ["good", "fast", "manageable", "kept", "enough"]);
+    // "good" is the third of four bands, "manageable" the second of three.
+    assert_eq!(judged.grade.as_deref(), Some("good"));
+    let advice = judged.grades[0].advice.join(" ");
+    assert!(advice.contains("Retries were used up") && !advice.contains("Assertions failed"), "{advice}");
+    results.invariants[0].violated = 1;
+    assert_eq!(judge(&[], &grades, &results).grade.as_deref(), Some("failed"));
+    results.totals = deadheat::measure::OperationResults::default();
+    assert_eq!(judge(&[], &grades, &results).grades[0].grade, "no data");
+}

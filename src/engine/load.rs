@@ -19,7 +19,7 @@ use super::{
 use crate::{
     expression::{Rows, Value},
     measure::{LiveBoard, Recorder, WaitRecorder},
-    plan::{Plan, StatementIndex},
+    plan::{Operation, Plan, StatementIndex},
     target::{ConnectError, Endpoint, Prepared, Session, SessionSettings},
 };
 
@@ -107,6 +107,24 @@ pub(super) struct Shared {
     pub release: watch::Sender<Option<Instant>>,
 }
 
+impl Shared {
+    pub(super) fn new(settings: LoadSettings) -> Self {
+        let plan = &settings.plan;
+        let mut sum = 0.0;
+        let running_sum = |operation: &Operation| {
+            sum += operation.weight;
+            sum
+        };
+        let cumulative = plan.operations.iter().map(running_sum).collect();
+        let barriers = plan
+            .barriers
+            .iter()
+            .map(|barrier| BarrierGate::new(barrier.parties, barrier.timeout))
+            .collect();
+        Self { settings, barriers, cumulative, release: watch::Sender::new(None) }
+    }
+}
+
 /// Runs the load of a plan to its end, or until the stop signal.
 ///
 /// # Errors
@@ -119,20 +137,8 @@ pub async fn run_load(
     let plan = Arc::clone(&settings.plan);
     let stop = settings.stop.clone();
     let board = Arc::clone(&settings.board);
-    let mut sum = 0.0;
-    let cumulative = plan
-        .operations
-        .iter()
-        .map(|operation| {
-            sum += operation.weight;
-            sum
-        })
-        .collect();
-    let barriers =
-        plan.barriers.iter().map(|barrier| BarrierGate::new(barrier.parties, barrier.timeout)).collect();
     let prefix = settings.session.application_name.clone();
-    let release = watch::Sender::new(None);
-    let shared = Arc::new(Shared { settings, barriers, cumulative, release });
+    let shared = Arc::new(Shared::new(settings));
 
     let (ready_sender, mut ready) = mpsc::channel(board.shards.len());
     let (done_sender, mut done) = mpsc::channel(board.shards.len());

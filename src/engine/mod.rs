@@ -7,6 +7,8 @@
 mod barrier;
 mod check;
 mod load;
+#[cfg(test)]
+mod scripted_tests;
 mod shard;
 mod step;
 mod transaction;

@@ -66,11 +66,21 @@ impl Worker {
         shared: Arc<Shared>,
         recorder: Rc<RefCell<Recorder>>,
     ) -> Result<Self, LoadError> {
-        let settings = &shared.settings;
         let session = open_session(&shared, number)
             .await
             .map_err(|error| LoadError::Connect { worker: number, error })?;
-        settings.board.connected(number, session.server_id());
+        shared.settings.board.connected(number, session.server_id());
+        Ok(Self::with_session(number, shard, shared, recorder, session))
+    }
+
+    pub(super) fn with_session(
+        number: u32,
+        shard: usize,
+        shared: Arc<Shared>,
+        recorder: Rc<RefCell<Recorder>>,
+        session: Session,
+    ) -> Self {
+        let settings = &shared.settings;
         let stream = RandomStream { seed: settings.seed, worker: number, iteration: 0 };
         let frame = Frame::new(
             Arc::clone(&settings.plan.globals),
@@ -83,7 +93,7 @@ impl Worker {
         }
         frame.store(slots::WORKER, Value::from(number));
         let jitter = RandomStream { iteration: u32::MAX, ..stream }.generator();
-        Ok(Self {
+        Self {
             number,
             shard,
             recorder,
@@ -96,7 +106,7 @@ impl Worker {
             met: Met::default(),
             measured: true,
             shared,
-        })
+        }
     }
 
     pub(super) fn number(&self) -> u32 {
@@ -140,7 +150,7 @@ impl Worker {
         }
     }
 
-    async fn iteration(&mut self, plan: &Plan, iteration: u32, released: Instant) {
+    pub(super) async fn iteration(&mut self, plan: &Plan, iteration: u32, released: Instant) {
         let seed = self.shared.settings.seed;
         let mut random = RandomStream { seed, worker: self.number, iteration }.generator();
         self.operation = choose(&self.shared.cumulative, &mut random);

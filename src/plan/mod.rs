@@ -15,6 +15,7 @@ mod order;
 mod retry;
 mod scope;
 mod sql;
+mod statement;
 
 pub use compile::{Compiled, compile};
 pub use explain::explain;
