@@ -8,13 +8,24 @@ use tokio::{
 };
 
 use super::{
-    load::{LoadError, Shared},
+    load::{LoadError, Shared, StopSignal},
     worker::Worker,
 };
 use crate::measure::Recorder;
 
 /// Connections that a shard opens at once: the server forks a process for each.
 const CONNECTING_AT_ONCE: usize = 8;
+
+/// Ends the other shards too when this one panics.
+struct StopOnPanic(StopSignal);
+
+impl Drop for StopOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.stop();
+        }
+    }
+}
 
 /// Connects the shard's workers, says so, and runs them to their end.
 pub(super) fn run(
@@ -23,6 +34,7 @@ pub(super) fn run(
     ready: mpsc::Sender<Result<(), LoadError>>,
     done: mpsc::Sender<()>,
 ) -> std::io::Result<Recorder> {
+    let _guard = StopOnPanic(shared.settings.stop.clone());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let recorder = Rc::new(RefCell::new(Recorder::new(shared.settings.plan.operations.len())));
     let local = LocalSet::new();

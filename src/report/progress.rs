@@ -71,10 +71,10 @@ impl Progress {
 
 fn draw(board: &LiveBoard, work: Work, color: bool, stopped: &mpsc::Receiver<()>) {
     let (length, bar) = match work {
-        Work::Iterations(count) => (count, "{bar:24}"),
-        Work::Duration(duration) => (u64::try_from(duration.as_millis()).unwrap_or(u64::MAX), "{bar:24}"),
+        Work::Iterations(count) => (count, "{bar:12}"),
+        Work::Duration(duration) => (u64::try_from(duration.as_millis()).unwrap_or(u64::MAX), "{bar:12}"),
     };
-    let bar = if color { bar.replace("24", "24.green") } else { bar.to_owned() };
+    let bar = if color { bar.replace("12", "12.green") } else { bar.to_owned() };
     let progress = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr_with_hz(8));
     let style = ProgressStyle::with_template(&format!("{bar} {{elapsed}} {{msg}}"))
         .unwrap_or_else(|_| ProgressStyle::default_bar())
@@ -112,8 +112,7 @@ fn print_lines(board: &LiveBoard, work: Work, stopped: &mpsc::Receiver<()>) {
 
 fn message(totals: &LiveTotals, speed: f64) -> String {
     let failed = totals.ended - totals.committed;
-    let mut parts =
-        vec![format!("{} per second", grouped(speed.round() as u64)), format!("{failed} failed")];
+    let mut parts = vec![format!("{}/s", grouped(speed.round() as u64)), format!("{failed} failed")];
     if totals.retries > 0 {
         parts.push(format!("{} retries", grouped(totals.retries)));
     }
