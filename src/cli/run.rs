@@ -7,7 +7,7 @@ use crate::{
     measure::LiveBoard,
     plan::Work,
     report::{self, Document, Progress, Style},
-    run::{Finished, Interrupt, RunError, RunOptions, Trouble, Watcher, load_plan},
+    run::{Finished, RunError, RunOptions, StopSignal, Trouble, Watcher, load_plan},
     scenario::Problems,
     verdict::Conclusion,
 };
@@ -28,15 +28,15 @@ pub(super) fn run(arguments: &RunArguments, console: &Console) -> u8 {
         Err(status) => return status,
     };
     let (documents, statuses) = block_on(async {
-        let interrupt = Interrupt::default();
-        listen(interrupt.clone());
+        let stop = StopSignal::default();
+        listen(stop.clone());
         let mut documents = Vec::new();
         let mut statuses = Vec::new();
         for file in chosen {
-            if interrupt.stop.is_stopped() {
+            if stop.is_stopped() {
                 break;
             }
-            let (document, status) = run_file(file, arguments, console, &interrupt).await;
+            let (document, status) = run_file(file, arguments, console, &stop).await;
             documents.push(document);
             statuses.push(status);
         }
@@ -86,7 +86,7 @@ fn chosen_files<'a>(arguments: &'a RunArguments, console: &Console) -> Result<Ve
 }
 
 /// Ctrl-C once ends the run gracefully; twice ends the process, and the guards do the rest.
-fn listen(interrupt: Interrupt) {
+fn listen(stop: StopSignal) {
     tokio::spawn(async move {
         let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
         else {
@@ -97,11 +97,11 @@ fn listen(interrupt: Interrupt) {
                 _ = tokio::signal::ctrl_c() => {}
                 _ = terminate.recv() => {}
             }
-            if interrupt.stop.is_stopped() {
+            if stop.is_stopped() {
                 std::process::exit(i32::from(status::INTERRUPTED));
             }
             eprintln!("ending the run and cleaning up; once more to end at once");
-            interrupt.stop.stop();
+            stop.stop();
         }
     });
 }
@@ -116,7 +116,7 @@ async fn run_file(
     file: &Path,
     arguments: &RunArguments,
     console: &Console,
-    interrupt: &Interrupt,
+    stop: &StopSignal,
 ) -> (Outcome, u8) {
     let options = RunOptions {
         file: file.to_owned(),
@@ -128,7 +128,7 @@ async fn run_file(
     };
     console.hide(&options.targets.iter().map(|(_, url)| url.clone()).collect::<Vec<_>>());
     let mut watcher = ConsoleWatcher::new(console);
-    let ended = crate::run::run(&options, interrupt, &mut watcher).await;
+    let ended = crate::run::run(&options, stop, &mut watcher).await;
     drop(watcher);
     match ended {
         Ok(finished) => report_finished(finished, arguments, console),

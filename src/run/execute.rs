@@ -5,7 +5,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::SystemTime};
 use futures_util::FutureExt;
 
 use super::{
-    Interrupt, RunOptions, Watcher,
+    RunOptions, StopSignal, Watcher,
     database::{self, Opened},
     prepare::{load_plan, prepare_statements, seed, statements},
     trouble::{RunError, Trouble},
@@ -41,7 +41,7 @@ struct Measured {
 /// removed, or is in the ledger for `clean`.
 pub async fn run(
     options: &RunOptions,
-    interrupt: &Interrupt,
+    stop: &StopSignal,
     watcher: &mut dyn Watcher,
 ) -> Result<Finished, RunError> {
     // 1. The file becomes a plan.
@@ -71,7 +71,7 @@ pub async fn run(
     let board = board(&plan);
 
     // 3. Tables, rows, statements, load and invariants. Whatever goes wrong: 4. follows.
-    let stages = stages(&plan, &source, &mut opened, &board, interrupt, &mut results.fixtures, watcher);
+    let stages = stages(&plan, &source, &mut opened, &board, stop, &mut results.fixtures, watcher);
     let measured = caught(stages).await;
 
     // 4. Cleanup, always.
@@ -90,7 +90,7 @@ pub async fn run(
 
     // 5. Records become results, results a verdict.
     collect(&mut results, &plan, &outcome.recorder, &outcome.waits, &board, outcome.duration);
-    results.interrupted = interrupt.stop.is_stopped();
+    results.interrupted = stop.is_stopped();
     results.invariants = invariants.into_results();
     if let Some(problem) = &outcome.watch_problem {
         watcher.warning(problem);
@@ -104,19 +104,19 @@ async fn stages(
     source: &Source,
     opened: &mut Opened,
     board: &Arc<LiveBoard>,
-    interrupt: &Interrupt,
+    stop: &StopSignal,
     fixtures: &mut FixtureResults,
     watcher: &mut dyn Watcher,
 ) -> Result<Measured, RunError> {
     opened.make_tables(plan).await?;
-    stop_if_interrupted(interrupt)?;
+    stop_if_interrupted(stop)?;
     watcher.stage("making fixtures");
     let seeded = seed(plan, opened).await.map_err(Trouble::from)?;
     for (table, created) in &seeded.tables {
         fixtures.created += created;
         fixtures.tables.insert(table.clone(), TableRows { created: *created, remaining: 0 });
     }
-    stop_if_interrupted(interrupt)?;
+    stop_if_interrupted(stop)?;
 
     let (texts, observed, observer) = statements(plan, opened, watcher).await?;
     let prepared = prepare_statements(plan, source, &texts, &mut opened.session).await?;
@@ -135,14 +135,14 @@ async fn stages(
         }
     }
     check_invariants(&mut invariants, &mut opened.session, None).await;
-    stop_if_interrupted(interrupt)?;
+    stop_if_interrupted(stop)?;
 
     watcher.stage(&format!("connecting {} workers", plan.load.concurrency));
     watcher.load_begins(Arc::clone(board), plan.load.work);
     let settings = LoadSettings {
         observed,
         observer,
-        ..load_settings(plan, opened, board, interrupt, prepared, seeded.globals)
+        ..load_settings(plan, opened, board, stop, prepared, seeded.globals)
     };
     let outcome = run_load(settings, &mut opened.session, &mut invariants).await;
     watcher.load_ended();
@@ -175,7 +175,7 @@ fn load_settings(
     plan: &Arc<Plan>,
     opened: &Opened,
     board: &Arc<LiveBoard>,
-    interrupt: &Interrupt,
+    stop: &StopSignal,
     prepared: Vec<crate::target::Prepared>,
     globals: Vec<Value>,
 ) -> LoadSettings {
@@ -189,12 +189,12 @@ fn load_settings(
         session: opened.settings.clone(),
         seed: opened.seed,
         board: Arc::clone(board),
-        stop: interrupt.stop.clone(),
+        stop: stop.clone(),
     }
 }
 
-fn stop_if_interrupted(interrupt: &Interrupt) -> Result<(), RunError> {
-    if interrupt.stop.is_stopped() { Err(RunError::Interrupted) } else { Ok(()) }
+fn stop_if_interrupted(stop: &StopSignal) -> Result<(), RunError> {
+    if stop.is_stopped() { Err(RunError::Interrupted) } else { Ok(()) }
 }
 
 fn environment(plan: &Plan, opened: &Opened) -> Environment {

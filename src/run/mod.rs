@@ -14,7 +14,9 @@ pub use trouble::{RunError, Trouble};
 
 use std::{path::PathBuf, sync::Arc};
 
-use crate::{engine::StopSignal, measure::LiveBoard, plan::Work};
+use crate::{measure::LiveBoard, plan::Work};
+
+pub use crate::engine::StopSignal;
 
 /// What the user asked for on the command line.
 #[derive(Debug, Clone, Default)]
@@ -44,10 +46,4 @@ pub trait Watcher: Send {
     fn load_begins(&mut self, board: Arc<LiveBoard>, work: Work);
     /// The load has ended.
     fn load_ended(&mut self);
-}
-
-/// The stop signal and whether it came from outside.
-#[derive(Debug, Clone, Default)]
-pub struct Interrupt {
-    pub stop: StopSignal,
 }
