@@ -353,12 +353,14 @@ pub(super) fn grades(document: &Document, style: &Style) -> String {
 pub(super) fn fixtures(document: &Document, style: &Style) -> String {
     let fixtures = &document.fixtures;
     let mut out = style.heading("Test data");
+    let made = match fixtures.created {
+        1 => "1 row made".to_owned(),
+        rows => format!("{} rows made", grouped(rows)),
+    };
     let line = match (&fixtures.note, fixtures.cleaned) {
-        (Some(note), _) => format!("{} rows made; cleanup failed: {note}", grouped(fixtures.created)),
-        (None, false) => format!("{} rows made and kept, as asked.", grouped(fixtures.created)),
-        (None, true) => {
-            format!("{} rows made, {} remain.", grouped(fixtures.created), grouped(fixtures.remaining))
-        }
+        (Some(note), _) => format!("{made}; cleanup failed: {note}"),
+        (None, false) => format!("{made} and kept, as asked."),
+        (None, true) => format!("{made}, {} remain.", grouped(fixtures.remaining)),
     };
     out.push_str(&wrapped(&line, "", style.width));
     out
