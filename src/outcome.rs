@@ -7,7 +7,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Why an attempt failed, classified by SQLSTATE (PostgreSQL's Appendix A), never by text.
+/// Why an attempt failed, classified by SQLSTATE (PostgreSQL's Appendix A) or by how a request
+/// failed, never by the text of a message.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
@@ -27,7 +28,25 @@ pub enum Cause {
     Check,
     /// The connection was refused or lost.
     Connection,
-    /// 57014: `statement_timeout`.
+    /// The connection was cut after a request had been sent: it may have been carried out.
+    Reset,
+    /// TLS couldn't be agreed on, or the certificate isn't trusted.
+    Tls,
+    /// What came isn't HTTP: a broken status line or header.
+    Protocol,
+    /// The answer is longer than what is read of one.
+    TooLarge,
+    /// An answer that must be text isn't UTF-8.
+    Encoding,
+    /// A redirect that isn't followed: too many, or to a host that isn't allowed.
+    Redirect,
+    /// A payload that should be JSON and isn't, after its expressions were put in.
+    Payload,
+    /// The status of an answer, 400 to 599.
+    Http(u16),
+    /// An acknowledged request that didn't change what the scenario says it changes.
+    NoEffect,
+    /// 57014 (`statement_timeout`), or a request that wasn't answered in time.
     Timeout,
     /// An expression of the scenario could not be evaluated or bound with the values at hand.
     Value,
@@ -53,6 +72,11 @@ impl Cause {
         }
     }
 
+    /// True for an answer with a status of 500 and above.
+    pub fn is_server_error(&self) -> bool {
+        matches!(self, Self::Http(500..))
+    }
+
     /// True for the causes that come from transactions meeting each other.
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Deadlock | Self::Serialization | Self::LockTimeout | Self::Busy)
@@ -70,6 +94,15 @@ impl fmt::Display for Cause {
             Self::ForeignKey => "foreign_key",
             Self::Check => "check",
             Self::Connection => "connection",
+            Self::Reset => "reset",
+            Self::Tls => "tls",
+            Self::Protocol => "protocol",
+            Self::TooLarge => "too_large",
+            Self::Encoding => "encoding",
+            Self::Redirect => "redirect",
+            Self::Payload => "payload",
+            Self::Http(status) => return write!(f, "http_{status}"),
+            Self::NoEffect => "no_effect",
             Self::Timeout => "timeout",
             Self::Value => "value",
             Self::Other(code) => return write!(f, "other({code})"),
@@ -92,7 +125,7 @@ pub enum Outcome {
     Assertion,
     /// A time limit of the scenario ran out.
     Timeout,
-    /// The answer to a commit never came: it may have happened or not.
+    /// The answer to a commit or a request never came: it may have happened or not.
     Unknown,
     /// Not carried out, because the run was ending.
     Skipped,

@@ -29,6 +29,10 @@ pub enum UnitError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub Duration);
 
+/// Events per second as a scenario writes them: `200/s`, `30/m`, `1000/h`.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Rate(pub f64);
+
 const DURATION_UNITS: [(&str, f64); 6] =
     [("us", 1e-6), ("µs", 1e-6), ("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
 
@@ -158,6 +162,49 @@ impl<'de> Deserialize<'de> for Span {
             }
         }
         deserializer.deserialize_any(SpanVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for Rate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct RateVisitor;
+        impl de::Visitor<'_> for RateVisitor {
+            type Value = Rate;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a rate with its unit, like `200/s`")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Rate, E> {
+                let rate = parse_rate(text).map_err(E::custom)?;
+                if rate.is_finite() && rate >= 0.0 {
+                    Ok(Rate(rate))
+                } else {
+                    Err(E::custom(UnitError::Rate(text.to_owned())))
+                }
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Rate, E> {
+                Err(E::custom(UnitError::Rate(number.to_string())))
+            }
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Rate, E> {
+                Err(E::custom(UnitError::Rate(number.to_string())))
+            }
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Rate, E> {
+                Err(E::custom(UnitError::Rate(number.to_string())))
+            }
+        }
+        deserializer.deserialize_any(RateVisitor)
+    }
+}
+
+impl schemars::JsonSchema for Rate {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Rate".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "Events per second, minute or hour: `200/s`, `30/m`, `1000/h`.",
+            "type": "string",
+            "pattern": "^[0-9.]+ */ *[smh]$",
+        })
     }
 }
 

@@ -46,7 +46,10 @@ const HOMES: &[(&str, &[&str])] = &[
     ("quick_junit", &["report"]),
     ("serde_saphyr", &["scenario"]),
     ("sqlparser", &["plan"]),
-    ("tokio", &["cli", "engine", "run"]),
+    ("tokio", &["cli", "engine", "run", "target"]),
+    ("reqwest", &["target"]),
+    ("hyper", &["target"]),
+    ("hmac", &["target"]),
 ];
 
 fn rust_files(folder: &Path, into: &mut Vec<std::path::PathBuf>) {

@@ -10,6 +10,8 @@ use deadheat::{
 };
 
 const YESTERDAY: &str = include_str!("data/yesterday.json");
+/// Written by the first version that wrote documents.
+const OLDER: &str = include_str!("data/older.json");
 const STYLE: Style = Style { color: false, width: 80 };
 
 fn yesterday() -> Document {
@@ -27,7 +29,20 @@ fn thresholds(document: &Document) -> Vec<Threshold> {
 }
 
 #[test]
+fn an_older_document_is_still_read() {
+    let older: Document = serde_json::from_str(OLDER).expect("a document of version 1");
+    let (results, verdict) = older.into_parts();
+    let (now, _) = yesterday().into_parts();
+    assert_eq!((results.totals, results.invariants), (now.totals, now.invariants));
+    assert_eq!(verdict.requirements, []);
+}
+
+#[test]
 fn a_document_survives_the_way_there_and_back() {
+    if std::env::var_os("UPDATE_DOCUMENT").is_some() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/yesterday.json");
+        std::fs::write(path, json(&yesterday())).expect("it can be written");
+    }
     assert!(json(&yesterday()) == YESTERDAY, "the text is the same");
     let (results, verdict) = yesterday().into_parts();
     assert!(Document::new(results, verdict) == yesterday(), "the parts are the same");
@@ -38,7 +53,7 @@ fn yesterdays_run_is_judged_the_same() {
     let document = yesterday();
     let thresholds = thresholds(&document);
     let (results, written) = document.into_parts();
-    let judged = judge(&thresholds, &[], &results);
+    let judged = judge(&thresholds, &[], &[], &results);
     assert_eq!(
         (judged.verdict, judged.thresholds, judged.reasons),
         (written.verdict, written.thresholds, written.reasons)
@@ -106,9 +121,9 @@ fn nothing_measured_never_passes() {
     let metric = MetricName::parse("success_rate").expect("a metric");
     let condition = Condition::parse_for(&metric, "> 80%").expect("a condition");
     let threshold = Threshold { name: "success_rate".to_owned(), metric, condition };
-    let empty = judge(&[], &[], &RunResults::default());
+    let empty = judge(&[], &[], &[], &RunResults::default());
     assert_eq!(empty.verdict, Conclusion::Inconclusive);
-    let named = judge(&[threshold], &[], &RunResults::default());
+    let named = judge(&[threshold], &[], &[], &RunResults::default());
     assert_eq!(named.verdict, Conclusion::Fail);
     assert_eq!(named.reasons[0], "success_rate should be > 80%, but there are no samples");
 }
@@ -118,22 +133,22 @@ fn without_overlap_or_contention_a_run_proves_nothing() {
     let (mut results, _) = yesterday().into_parts();
     results.lock_order.violations.clear();
     results.invariants.iter_mut().for_each(|invariant| invariant.violated = 0);
-    assert_eq!(judge(&[], &[], &results).verdict, Conclusion::Pass);
+    assert_eq!(judge(&[], &[], &[], &results).verdict, Conclusion::Pass);
     let mut alone = results.clone();
     alone.overlap.most_in_flight = 1;
-    assert_eq!(judge(&[], &[], &alone).verdict, Conclusion::Inconclusive);
+    assert_eq!(judge(&[], &[], &[], &alone).verdict, Conclusion::Inconclusive);
     let mut apart = results.clone();
     (apart.overlap.shared_rows, apart.overlap.conflicts, apart.waits.waits) = (0, 0, 0);
-    assert_eq!(judge(&[], &[], &apart).verdict, Conclusion::Inconclusive);
+    assert_eq!(judge(&[], &[], &[], &apart).verdict, Conclusion::Inconclusive);
     let mut cut_off = results.clone();
     cut_off.interrupted = true;
-    assert_eq!(judge(&[], &[], &cut_off).verdict, Conclusion::Inconclusive);
+    assert_eq!(judge(&[], &[], &[], &cut_off).verdict, Conclusion::Inconclusive);
     let mut left = results.clone();
     left.fixtures.remaining = 3;
-    assert_eq!(judge(&[], &[], &left).verdict, Conclusion::Fail);
+    assert_eq!(judge(&[], &[], &[], &left).verdict, Conclusion::Fail);
     let mut unasked = results;
     unasked.invariants[0].error = Some("no".to_owned());
-    assert_eq!(judge(&[], &[], &unasked).verdict, Conclusion::Fail);
+    assert_eq!(judge(&[], &[], &[], &unasked).verdict, Conclusion::Fail);
 }
 
 #[test]
@@ -147,7 +162,7 @@ fn the_worst_grade_counts_and_a_broken_invariant_fails_it() {
     (totals.started, totals.ok, totals.recovered, totals.exhausted) = (1000, 720, 40, 240);
     (totals.met_deadlock, totals.throughput_per_s) = (120, 500.0);
     totals.latency_ms.mean = 100.0;
-    let judged = judge(&[], &grades, &results);
+    let judged = judge(&[], &[], &grades, &results);
     let given: Vec<&str> = judged.grades.iter().map(|grade| grade.grade.as_str()).collect();
     assert_eq!(given, ["good", "fast", "manageable", "kept", "enough"]);
     // "good" is the third of four bands, "manageable" the second of three.
@@ -155,7 +170,7 @@ fn the_worst_grade_counts_and_a_broken_invariant_fails_it() {
     let advice = judged.grades[0].advice.join(" ");
     assert!(advice.contains("Retries were used up") && !advice.contains("Assertions failed"), "{advice}");
     results.invariants[0].violated = 1;
-    assert_eq!(judge(&[], &grades, &results).grade.as_deref(), Some("failed"));
+    assert_eq!(judge(&[], &[], &grades, &results).grade.as_deref(), Some("failed"));
     results.totals = deadheat::measure::OperationResults::default();
-    assert_eq!(judge(&[], &grades, &results).grades[0].grade, "no data");
+    assert_eq!(judge(&[], &[], &grades, &results).grades[0].grade, "no data");
 }

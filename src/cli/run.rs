@@ -237,7 +237,7 @@ impl Watcher for ConsoleWatcher<'_> {
         self.console.warning(text);
     }
 
-    fn load_begins(&mut self, board: Arc<LiveBoard>, work: Work) {
+    fn load_begins(&mut self, board: Arc<LiveBoard>, work: &Work) {
         if !self.console.is_quiet() {
             self.progress = Some(Progress::start(board, work, self.console.stderr_color()));
         }

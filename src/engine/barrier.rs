@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::watch;
@@ -27,47 +27,61 @@ pub(super) struct BarrierGate {
     parties: u32,
     timeout: Duration,
     arrived: Mutex<u32>,
-    generation: watch::Sender<u64>,
+    /// How often it has opened, and when it did last.
+    opened: watch::Sender<(u64, Instant)>,
+}
+
+/// Takes a worker that doesn't wait any more off the count, however its waiting ends.
+struct Arrival<'a> {
+    gate: &'a BarrierGate,
+    generation: u64,
+}
+
+impl Drop for Arrival<'_> {
+    fn drop(&mut self) {
+        let mut arrived = self.gate.arrived.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.gate.opened.borrow().0 == self.generation {
+            *arrived -= 1;
+        }
+    }
 }
 
 impl BarrierGate {
     pub(super) fn new(parties: u32, timeout: Duration) -> Self {
-        Self { parties, timeout, arrived: Mutex::new(0), generation: watch::Sender::new(0) }
+        Self { parties, timeout, arrived: Mutex::new(0), opened: watch::Sender::new((0, Instant::now())) }
     }
 
-    pub(super) async fn wait(&self, stop: &StopSignal) -> Passed {
-        let mut opened = self.generation.subscribe();
-        let before = *opened.borrow_and_update();
-        if self.arrive() {
-            return Passed::Opened;
-        }
+    /// Returns how it ended, and the moment at which the barrier opened.
+    pub(super) async fn wait(&self, stop: &StopSignal) -> (Passed, Instant) {
+        let mut opened = self.opened.subscribe();
+        let Some(arrival) = self.arrive() else {
+            let moment = self.opened.borrow().1;
+            return (Passed::Opened, moment);
+        };
+        let generation = arrival.generation;
         let ended = tokio::select! {
             biased;
-            _ = opened.wait_for(|generation| *generation != before) => Passed::Opened,
+            _ = opened.wait_for(|(now, _)| *now != generation) => Passed::Opened,
             () = stop.stopped() => Passed::Stopped,
             () = tokio::time::sleep(self.timeout) => Passed::TimedOut,
         };
-        if ended != Passed::Opened {
-            let mut arrived = self.arrived.lock().unwrap_or_else(PoisonError::into_inner);
-            // It may have opened while the lock was being taken.
-            if *self.generation.borrow() != before {
-                return Passed::Opened;
-            }
-            *arrived -= 1;
-        }
-        ended
+        drop(arrival);
+        let (now, moment) = *self.opened.borrow();
+        // It may have opened at the last moment.
+        if now == generation { (ended, moment) } else { (Passed::Opened, moment) }
     }
 
-    /// True for the last one, who opens it.
-    fn arrive(&self) -> bool {
+    /// `None` for the last one, who opens it.
+    fn arrive(&self) -> Option<Arrival<'_>> {
         let mut arrived = self.arrived.lock().unwrap_or_else(PoisonError::into_inner);
+        let generation = self.opened.borrow().0;
         *arrived += 1;
         if *arrived < self.parties {
-            return false;
+            return Some(Arrival { gate: self, generation });
         }
         *arrived = 0;
-        self.generation.send_modify(|generation| *generation += 1);
-        true
+        self.opened.send_replace((generation + 1, Instant::now()));
+        None
     }
 }
 
@@ -83,7 +97,8 @@ mod tests {
         let stop = StopSignal::default();
         for _ in 0..2 {
             let (one, other) = tokio::join!(gate.wait(&stop), gate.wait(&stop));
-            assert_eq!((one, other), (Passed::Opened, Passed::Opened));
+            assert_eq!((one.0, other.0), (Passed::Opened, Passed::Opened));
+            assert_eq!(one.1, other.1, "both know the moment");
         }
     }
 
@@ -91,9 +106,12 @@ mod tests {
     async fn who_gives_up_is_not_counted() {
         let gate = BarrierGate::new(2, Duration::from_secs(5));
         let stop = StopSignal::default();
-        assert_eq!(gate.wait(&stop).await, Passed::TimedOut);
-        assert_eq!(gate.wait(&stop).await, Passed::TimedOut, "one alone never opens it");
+        assert_eq!(gate.wait(&stop).await.0, Passed::TimedOut);
+        drop(Box::pin(gate.wait(&stop)));
+        let cut = tokio::time::timeout(Duration::from_millis(1), gate.wait(&stop)).await;
+        assert!(cut.is_err(), "cut off while it waits");
+        assert_eq!(gate.wait(&stop).await.0, Passed::TimedOut, "one alone never opens it");
         stop.stop();
-        assert_eq!(gate.wait(&stop).await, Passed::Stopped);
+        assert_eq!(gate.wait(&stop).await.0, Passed::Stopped);
     }
 }

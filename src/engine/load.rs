@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -13,14 +13,18 @@ use tokio::sync::{mpsc, watch};
 use super::{
     barrier::BarrierGate,
     check::InvariantState,
+    request::PreparedRequest,
     shard,
-    watch::{self as watcher, Watch},
+    watch::{self as watcher, Watch, Watched},
 };
 use crate::{
     expression::{Rows, Value},
     measure::{LiveBoard, Recorder, WaitRecorder},
-    plan::{Operation, Plan, StatementIndex},
-    target::{ConnectError, Endpoint, Prepared, Session, SessionSettings},
+    plan::{Operation, Plan, StatementIndex, Work},
+    target::{
+        ConnectError, Endpoint, Prepared, Session, SessionSettings,
+        http::{HttpEndpoint, HttpEndpointError},
+    },
 };
 
 /// Tells everybody that no new operation is to be started.
@@ -68,7 +72,10 @@ pub struct LoadSettings {
     pub observer: Option<InsertObserver>,
     /// Values of the plan's global names; worker and iteration are set by the workers.
     pub globals: Vec<Value>,
-    pub endpoint: Endpoint,
+    /// `None` for a plan without a database.
+    pub endpoint: Option<Endpoint>,
+    /// The plan's services.
+    pub services: Vec<HttpEndpoint>,
     /// `application_name` is the prefix that the workers add their numbers to.
     pub session: SessionSettings,
     pub seed: u64,
@@ -82,8 +89,16 @@ pub struct LoadOutcome {
     pub waits: WaitRecorder,
     /// From the release of the workers to the end of the last one, without the warm-up.
     pub duration: Duration,
+    /// Of an open load: operations planned, and those of them that were started.
+    pub arrivals: Option<(u64, u64)>,
     /// Problems of watching, which don't end the run.
     pub watch_problem: Option<String>,
+}
+
+/// What goes on beside the load in the database.
+pub struct Beside<'a> {
+    pub control: &'a mut Session,
+    pub invariants: &'a mut InvariantState,
 }
 
 /// Why there was no load.
@@ -91,6 +106,10 @@ pub struct LoadOutcome {
 pub enum LoadError {
     #[error("worker {worker} can't connect: {error}")]
     Connect { worker: u32, error: ConnectError },
+    #[error("{0}")]
+    Service(HttpEndpointError),
+    #[error("{0}")]
+    Request(String),
     #[error("can't start a thread: {0}")]
     Thread(std::io::Error),
     #[error("a worker thread panicked: {0}")]
@@ -101,6 +120,11 @@ pub enum LoadError {
 pub(super) struct Shared {
     pub settings: LoadSettings,
     pub barriers: Vec<BarrierGate>,
+    pub requests: Vec<PreparedRequest>,
+    /// The next operation of an open load.
+    pub tickets: AtomicU64,
+    /// Operations of an open load that were started.
+    pub started: AtomicU64,
     /// Operations by weight: the running sum of the weights up to each.
     pub cumulative: Vec<f64>,
     /// Becomes the moment of the release.
@@ -108,7 +132,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(settings: LoadSettings) -> Self {
+    pub(super) fn new(settings: LoadSettings) -> Result<Self, LoadError> {
         let plan = &settings.plan;
         let mut sum = 0.0;
         let running_sum = |operation: &Operation| {
@@ -121,7 +145,11 @@ impl Shared {
             .iter()
             .map(|barrier| BarrierGate::new(barrier.parties, barrier.timeout))
             .collect();
-        Self { settings, barriers, cumulative, release: watch::Sender::new(None) }
+        let requests = plan.requests.iter().map(PreparedRequest::new);
+        let requests = requests.collect::<Result<_, _>>().map_err(LoadError::Request)?;
+        let (tickets, started) = (AtomicU64::new(0), AtomicU64::new(0));
+        let release = watch::Sender::new(None);
+        Ok(Self { settings, barriers, requests, tickets, started, cumulative, release })
     }
 }
 
@@ -131,14 +159,13 @@ impl Shared {
 /// When workers can't be started or connected, or one of their threads panicked.
 pub async fn run_load(
     settings: LoadSettings,
-    control: &mut Session,
-    invariants: &mut InvariantState,
+    beside: Option<Beside<'_>>,
 ) -> Result<LoadOutcome, LoadError> {
     let plan = Arc::clone(&settings.plan);
     let stop = settings.stop.clone();
     let board = Arc::clone(&settings.board);
     let prefix = settings.session.application_name.clone();
-    let shared = Arc::new(Shared::new(settings));
+    let shared = Arc::new(Shared::new(settings)?);
 
     let (ready_sender, mut ready) = mpsc::channel(board.shards.len());
     let (done_sender, mut done) = mpsc::channel(board.shards.len());
@@ -172,7 +199,13 @@ pub async fn run_load(
         // The channel closes when every shard has let go of its end.
         while done.recv().await.is_some() {}
     };
-    let watched = watcher::watch(watch, control, invariants, all_done).await;
+    let watched = match beside {
+        Some(beside) => watcher::watch(watch, beside, all_done).await,
+        None => {
+            all_done.await;
+            Watched::default()
+        }
+    };
     let duration = released.elapsed().saturating_sub(plan.load.warmup);
 
     let mut recorder = Recorder::new(plan.operations.len());
@@ -186,7 +219,14 @@ pub async fn run_load(
     match failed {
         Some(error) => Err(error),
         None => {
-            Ok(LoadOutcome { recorder, waits: watched.waits, duration, watch_problem: watched.problem })
+            let arrivals = match &plan.load.work {
+                Work::Arrivals(arrivals) => {
+                    Some((arrivals.count(), shared.started.load(Ordering::Relaxed)))
+                }
+                Work::Iterations(_) | Work::Duration(_) => None,
+            };
+            let Watched { waits, problem } = watched;
+            Ok(LoadOutcome { recorder, waits, duration, arrivals, watch_problem: problem })
         }
     }
 }

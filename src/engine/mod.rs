@@ -5,8 +5,12 @@
 //! itself could not go on.
 
 mod barrier;
+mod changes;
 mod check;
+mod delivery;
+mod gate;
 mod load;
+mod request;
 #[cfg(test)]
 mod scripted_tests;
 mod shard;
@@ -16,4 +20,4 @@ mod watch;
 mod worker;
 
 pub use check::{InvariantState, check_invariants};
-pub use load::{InsertObserver, LoadError, LoadOutcome, LoadSettings, StopSignal, run_load};
+pub use load::{Beside, InsertObserver, LoadError, LoadOutcome, LoadSettings, StopSignal, run_load};

@@ -7,6 +7,7 @@ use super::{
     worker::Worker,
 };
 use crate::{
+    expression::RandomStream,
     measure::{LiveBoard, Recorder},
     outcome::Cause,
     plan::{self, Plan},
@@ -46,17 +47,19 @@ async fn run(script: Script) -> (Vec<String>, Recorder) {
         observed: vec![false; plan.statements.len()],
         observer: None,
         globals: Vec::new(),
-        endpoint: Endpoint::from_url("postgres://user@127.0.0.1:1/none").expect("a URL"),
+        endpoint: Some(Endpoint::from_url("postgres://user@127.0.0.1:1/none").expect("a URL")),
+        services: Vec::new(),
         session: SessionSettings::default(),
         seed: 1,
         board: Arc::new(LiveBoard::new(1, 1)),
         stop: StopSignal::default(),
         plan: Arc::clone(&plan),
     };
-    let shared = Arc::new(Shared::new(settings));
+    let shared = Arc::new(Shared::new(settings).expect("no requests to prepare"));
     let session = Session::scripted(script.clone());
-    let mut worker = Worker::with_session(0, 0, shared, Rc::clone(&recorder), session);
-    worker.iteration(&plan, 0, Instant::now()).await;
+    let mut worker = Worker::new(0, 0, shared, Rc::clone(&recorder), Some(session), Vec::new());
+    let stream = RandomStream { seed: 1, worker: 0, iteration: 0 };
+    worker.iteration(&plan, stream, Instant::now(), None).await;
     drop(worker);
     (script.asked(), recorder.take())
 }

@@ -7,8 +7,9 @@ use minijinja::value::ValueKind;
 use super::{barrier::Passed, worker::Worker};
 use crate::{
     expression::{EvaluationError, Rows, Template, Value},
+    measure::Release,
     outcome::Cause,
-    plan::{CaptureKind, Plan, SqlStep, Step},
+    plan::{CaptureKind, Plan, SqlStep, StatementIndex, Step},
     target::Failure,
 };
 
@@ -20,11 +21,11 @@ const MOST_REPETITIONS: i64 = 1_000_000;
 pub(super) enum Stop {
     /// A statement failed.
     Failure { step: String, failure: Failure },
-    /// The answer to a commit or to a statement outside a transaction never came.
-    Unknown { step: String, message: String },
+    /// The answer to a commit, to a statement outside a transaction or to a request never came.
+    Unknown { step: String, cause: Cause, message: String },
     /// An assertion didn't hold.
     Assertion { step: String, message: String },
-    /// A barrier didn't open in time.
+    /// A barrier or a gate didn't open in time, or a request wasn't answered in time.
     Timeout { step: String, message: String },
     /// The run is ending.
     Skipped,
@@ -56,6 +57,8 @@ impl Worker {
         match step {
             Step::Sql(sql) if self.held.is_some() => self.sql(plan, sql).await,
             Step::Sql(sql) => self.statement_alone(plan, sql).await,
+            Step::Http(index) => self.request(plan, *index).await,
+            Step::Gate { gate, steps } => Box::pin(self.gate(plan, gate, steps)).await,
             Step::Transaction(transaction) => self.transaction(plan, transaction).await,
             Step::Sleep(time) => {
                 tokio::time::sleep(*time).await;
@@ -143,9 +146,14 @@ impl Worker {
     async fn barrier(&mut self, plan: &Plan, index: usize) -> Result<(), Stop> {
         let shared = std::sync::Arc::clone(&self.shared);
         match shared.barriers[index].wait(&shared.settings.stop).await {
-            Passed::Opened => Ok(()),
-            Passed::Stopped => Err(Stop::Skipped),
-            Passed::TimedOut => {
+            (Passed::Opened, opened) => {
+                if self.measured {
+                    self.recorder.borrow_mut().released(Release::Barrier(index), opened.elapsed());
+                }
+                Ok(())
+            }
+            (Passed::Stopped, _) => Err(Stop::Skipped),
+            (Passed::TimedOut, _) => {
                 let barrier = &plan.barriers[index];
                 Err(Stop::Timeout {
                     step: format!("barrier {}", barrier.name),
@@ -153,6 +161,35 @@ impl Worker {
                 })
             }
         }
+    }
+
+    /// The values of a statement's parameters.
+    pub(super) fn parameters(
+        &self,
+        plan: &Plan,
+        step: &str,
+        statement: StatementIndex,
+    ) -> Result<Vec<Value>, Stop> {
+        let parameters = plan.statements[statement.0].parameters.iter();
+        parameters
+            .map(|parameter| parameter.evaluate(&self.frame).map_err(|error| Stop::value(step, &error)))
+            .collect()
+    }
+
+    /// Asks a question that is no step of its own.
+    pub(super) async fn ask(
+        &mut self,
+        plan: &Plan,
+        step: &str,
+        statement: StatementIndex,
+    ) -> Result<Rows, Stop> {
+        let values = self.parameters(plan, step, statement)?;
+        let shared = std::sync::Arc::clone(&self.shared);
+        let prepared = &shared.settings.prepared[statement.0];
+        self.session()
+            .execute(prepared, &values, true)
+            .await
+            .map_err(|failure| Stop::Failure { step: step.to_owned(), failure })
     }
 
     /// Executes a statement and deals with its result.
@@ -169,11 +206,10 @@ impl Worker {
         let observed = shared.settings.observed.get(index.0).copied().unwrap_or(false);
         let fetch = observed || step.needs_rows();
         let prepared = &shared.settings.prepared[index.0];
-        let rows = self
-            .session
-            .execute(prepared, &self.values, fetch)
-            .await
-            .map_err(|failure| Stop::Failure { step: step.name.clone(), failure })?;
+        let values = std::mem::take(&mut self.values);
+        let executed = self.session().execute(prepared, &values, fetch).await;
+        self.values = values;
+        let rows = executed.map_err(|failure| Stop::Failure { step: step.name.clone(), failure })?;
         if observed && let Some(observer) = &shared.settings.observer {
             observer(index, &rows).map_err(|error| Stop::Failure {
                 step: step.name.clone(),

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::{step::Stop, worker::Worker};
 use crate::{
+    outcome::Cause,
     plan::{LocksHeld, Plan, RetryPolicy, SqlStep, Transaction},
     target::Failure,
 };
@@ -47,7 +48,7 @@ impl Worker {
             } else {
                 self.sql(plan, step).await.map_err(|stop| match stop {
                     Stop::Failure { step, failure } if failure.connection_lost => {
-                        Stop::Unknown { step, message: failure.to_string() }
+                        Stop::Unknown { step, cause: Cause::Connection, message: failure.to_string() }
                     }
                     other => other,
                 })
@@ -65,7 +66,7 @@ impl Worker {
 
     /// An insert whose rows are written down must not be committed before they are.
     async fn recorded_statement(&mut self, plan: &Plan, step: &SqlStep) -> Result<(), Stop> {
-        self.session.begin(None).await.map_err(|failure| failed(BEGIN, failure))?;
+        self.session().begin(None).await.map_err(|failure| failed(BEGIN, failure))?;
         match self.sql(plan, step).await {
             Ok(()) => self.commit().await,
             Err(stop) => {
@@ -77,7 +78,7 @@ impl Worker {
 
     async fn attempt(&mut self, plan: &Plan, transaction: &Transaction) -> Result<(), Stop> {
         let in_force =
-            self.session.begin(transaction.isolation).await.map_err(|failure| failed(BEGIN, failure))?;
+            self.session().begin(transaction.isolation).await.map_err(|failure| failed(BEGIN, failure))?;
         self.held = Some(LocksHeld::default());
         if self.measured {
             let mut recorder = self.recorder.borrow_mut();
@@ -103,10 +104,11 @@ impl Worker {
     }
 
     async fn commit(&mut self) -> Result<(), Stop> {
-        match self.session.commit().await {
+        match self.session().commit().await {
             Ok(()) => Ok(()),
             Err(failure) if failure.connection_lost => {
-                Err(Stop::Unknown { step: COMMIT.to_owned(), message: failure.to_string() })
+                let cause = Cause::Connection;
+                Err(Stop::Unknown { step: COMMIT.to_owned(), cause, message: failure.to_string() })
             }
             Err(failure) => Err(failed(COMMIT, failure)),
         }
@@ -114,9 +116,9 @@ impl Worker {
 
     /// The server rolls back by itself when the connection is gone.
     async fn roll_back(&mut self) {
-        if !self.session.is_lost() {
+        if !self.is_session_lost() {
             // A failure here marks the session as lost, and it is replaced.
-            let _ = self.session.rollback().await;
+            let _ = self.session().rollback().await;
         }
     }
 
@@ -159,7 +161,7 @@ impl Worker {
         if self.measured {
             self.recorder.borrow_mut().retried(retries + 1, &failure.cause, declared, measured);
         }
-        if self.session.is_lost() && !self.reconnect().await {
+        if self.is_session_lost() && !self.reconnect().await {
             return Next::Done(Err(Stop::Failure { step, failure }));
         }
         Next::Again

@@ -6,11 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::check::{InvariantState, Phase};
+use super::{check::Phase, load::Beside};
 use crate::{
     measure::{LiveBoard, WaitRecorder, WaitSeen},
     plan::Plan,
-    target::{LockWait, Session, WaitSampler},
+    target::{LockWait, WaitSampler},
 };
 
 /// Pause between two samples: at least this, and so long that sampling takes at most a thirtieth
@@ -37,12 +37,8 @@ pub(super) struct Watched {
 }
 
 /// Watches until `done` is. Statements on the control session are never cut off half-way.
-pub(super) async fn watch(
-    watch: Watch<'_>,
-    control: &mut Session,
-    invariants: &mut InvariantState,
-    done: impl Future<Output = ()>,
-) -> Watched {
+pub(super) async fn watch(watch: Watch<'_>, beside: Beside<'_>, done: impl Future<Output = ()>) -> Watched {
+    let Beside { control, invariants } = beside;
     let mut watched = Watched::default();
     let sampler = match WaitSampler::prepare(control, &watch.prefix).await {
         Ok(sampler) => Some(sampler),

@@ -1,4 +1,4 @@
-//! A worker: one connection, one frame, one operation after the other.
+//! A worker: its connections, one frame, one operation after the other.
 
 use std::{
     cell::RefCell,
@@ -12,18 +12,23 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{
     load::{LoadError, Shared},
+    request::ServiceConnections,
     step::Stop,
 };
 use crate::{
     expression::{Frame, RandomStream, Value},
-    measure::{Ended, Recorder},
+    measure::{Ended, Met as MetOnRows, Recorder, Release},
     outcome::{Cause, Outcome},
-    plan::{LocksHeld, Operation, Plan, Work, slots},
-    target::{Session, SessionSettings},
+    plan::{Arrivals, LocksHeld, Operation, Plan, Work, slots},
+    target::{ConnectError, Session, SessionSettings},
 };
 
 /// Pause after a connection that couldn't be made, so that a dead server isn't hammered.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
+/// An operation of an open load that starts later than this after its moment is late. Timers have a
+/// granularity of a millisecond, and a start within it isn't anybody's fault.
+const LATE: Duration = Duration::from_millis(10);
+const TIMER_GRANULARITY: Duration = Duration::from_millis(2);
 
 /// What one operation has met so far.
 #[derive(Debug, Default)]
@@ -36,6 +41,8 @@ pub(super) struct Met {
     pub think: Duration,
     /// The last failure was one that is tried again, but the retries were used up.
     pub exhausted: bool,
+    /// A request was sent whose answer never came.
+    pub unanswered: bool,
 }
 
 /// One of the concurrent users.
@@ -44,7 +51,14 @@ pub(super) struct Worker {
     shard: usize,
     pub(super) shared: Arc<Shared>,
     pub(super) recorder: Rc<RefCell<Recorder>>,
-    pub(super) session: Session,
+    /// `None` when no operation has a statement.
+    session: Option<Session>,
+    /// For gates; made when the first one is met.
+    pub(super) gate_session: Option<Session>,
+    /// By service.
+    pub(super) services: Vec<ServiceConnections>,
+    /// Bytes of the largest body so far.
+    pub(super) body_size: usize,
     pub(super) frame: Frame,
     /// For jitter, which must not change what operations draw.
     pub(super) jitter: ChaCha8Rng,
@@ -66,19 +80,27 @@ impl Worker {
         shared: Arc<Shared>,
         recorder: Rc<RefCell<Recorder>>,
     ) -> Result<Self, LoadError> {
-        let session = open_session(&shared, number)
-            .await
-            .map_err(|error| LoadError::Connect { worker: number, error })?;
-        shared.settings.board.connected(number, session.server_id());
-        Ok(Self::with_session(number, shard, shared, recorder, session))
+        let session = if shared.settings.plan.statements.is_empty() {
+            None
+        } else {
+            let session = open_session(&shared, number, "")
+                .await
+                .map_err(|error| LoadError::Connect { worker: number, error })?;
+            shared.settings.board.connected(number, session.server_id());
+            Some(session)
+        };
+        let services = shared.settings.services.iter().map(ServiceConnections::new);
+        let services = services.collect::<Result<_, _>>().map_err(LoadError::Service)?;
+        Ok(Self::new(number, shard, shared, recorder, session, services))
     }
 
-    pub(super) fn with_session(
+    pub(super) fn new(
         number: u32,
         shard: usize,
         shared: Arc<Shared>,
         recorder: Rc<RefCell<Recorder>>,
-        session: Session,
+        session: Option<Session>,
+        services: Vec<ServiceConnections>,
     ) -> Self {
         let settings = &shared.settings;
         let stream = RandomStream { seed: settings.seed, worker: number, iteration: 0 };
@@ -98,6 +120,9 @@ impl Worker {
             shard,
             recorder,
             session,
+            gate_session: None,
+            services,
+            body_size: 256,
             frame,
             jitter,
             values: Vec::new(),
@@ -113,6 +138,16 @@ impl Worker {
         self.number
     }
 
+    /// The session of a worker whose plan has statements.
+    pub(super) fn session(&mut self) -> &mut Session {
+        self.session.as_mut().expect("a worker of a plan with statements has a session")
+    }
+
+    /// True when there was a session and its connection is gone.
+    pub(super) fn is_session_lost(&self) -> bool {
+        self.session.as_ref().is_some_and(Session::is_lost)
+    }
+
     /// Waits for the release, then works until the work is done or the run is stopped.
     pub(super) async fn run(mut self) {
         let mut release = self.shared.release.subscribe();
@@ -121,49 +156,108 @@ impl Worker {
             Err(_) => return,
         };
         let plan = Arc::clone(&self.shared.settings.plan);
+        self.recorder.borrow_mut().released(Release::Start, released.elapsed());
+        match &plan.load.work {
+            Work::Arrivals(arrivals) => self.arrivals(&plan, arrivals, released).await,
+            Work::Iterations(_) | Work::Duration(_) => self.closed_loop(&plan, released).await,
+        }
+        for session in self.session.into_iter().chain(self.gate_session) {
+            session.close().await;
+        }
+    }
+
+    /// Closed model: the next operation starts when the last one has ended.
+    async fn closed_loop(&mut self, plan: &Plan, released: Instant) {
         let stop = self.shared.settings.stop.clone();
-        let (share, until) = self.share(&plan);
+        let (share, until) = self.share(plan);
         let mut iteration = 0;
         while u64::from(iteration) < share && !stop.is_stopped() {
             if until.is_some_and(|until| released.elapsed() >= until) {
                 break;
             }
-            if self.session.is_lost() && !self.reconnect().await {
-                tokio::time::sleep(RECONNECT_PAUSE).await;
-            }
-            self.iteration(&plan, iteration, released).await;
+            self.heal().await;
+            let random = RandomStream { seed: self.shared.settings.seed, worker: self.number, iteration };
+            self.iteration(plan, random, released, None).await;
             let Some(next) = iteration.checked_add(1) else { break };
             iteration = next;
         }
-        self.session.close().await;
+    }
+
+    /// Open model: takes the next moment of the schedule, and waits for it or is late for it.
+    async fn arrivals(&mut self, plan: &Plan, arrivals: &Arrivals, released: Instant) {
+        let stop = self.shared.settings.stop.clone();
+        let end = released + arrivals.length();
+        loop {
+            let ticket = self.shared.tickets.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let Some(moment) = arrivals.start(ticket) else { return };
+            let intended = released + moment;
+            if Instant::now() < intended {
+                tokio::select! {
+                    biased;
+                    () = stop.stopped() => {}
+                    () = tokio::time::sleep_until(intended.into()) => {}
+                }
+            }
+            // What isn't started by the end of the schedule never is: it counts as dropped.
+            let now = Instant::now();
+            if stop.is_stopped() || now > end + LATE {
+                return;
+            }
+            self.shared.started.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            if now > intended + LATE && moment >= plan.load.warmup {
+                self.recorder.borrow_mut().late_starts += 1;
+            }
+            self.heal().await;
+            let iteration = u32::try_from(ticket).unwrap_or(u32::MAX);
+            let seed = self.shared.settings.seed;
+            let random = RandomStream { seed, worker: RandomStream::ARRIVALS, iteration };
+            self.iteration(plan, random, released, Some(intended)).await;
+        }
+    }
+
+    /// Replaces a lost connection, with a pause when that isn't possible now.
+    async fn heal(&mut self) {
+        if self.is_session_lost() && !self.reconnect().await {
+            tokio::time::sleep(RECONNECT_PAUSE).await;
+        }
     }
 
     /// How many operations are this worker's, and until when it may start them.
     fn share(&self, plan: &Plan) -> (u64, Option<Duration>) {
-        match plan.load.work {
+        match &plan.load.work {
             Work::Iterations(all) => {
                 let workers = u64::from(plan.load.concurrency);
                 let extra = u64::from(u64::from(self.number) < all % workers);
                 (all / workers + extra, None)
             }
-            Work::Duration(duration) => (u64::from(u32::MAX), Some(plan.load.warmup + duration)),
+            Work::Duration(duration) => (u64::from(u32::MAX), Some(plan.load.warmup + *duration)),
+            Work::Arrivals(_) => (0, None),
         }
     }
 
-    pub(super) async fn iteration(&mut self, plan: &Plan, iteration: u32, released: Instant) {
-        let seed = self.shared.settings.seed;
-        let mut random = RandomStream { seed, worker: self.number, iteration }.generator();
+    /// One operation. Its latency runs from `intended`, where there is such a moment.
+    pub(super) async fn iteration(
+        &mut self,
+        plan: &Plan,
+        stream: RandomStream,
+        released: Instant,
+        intended: Option<Instant>,
+    ) {
+        let mut random = stream.generator();
         self.operation = choose(&self.shared.cumulative, &mut random);
         let operation = &plan.operations[self.operation];
-        self.frame.restart(&operation.names, plan.globals.len(), random, SystemTime::now());
-        self.frame.store(slots::ITERATION, Value::from(iteration));
+        let globals = plan.globals.len();
+        self.frame.restart(&operation.names, globals, self.operation, random, SystemTime::now());
+        self.frame.store(slots::ITERATION, Value::from(stream.iteration));
         self.met = Met::default();
 
-        let begun = Instant::now();
+        let now = Instant::now();
+        let begun = intended.filter(|intended| now > *intended + TIMER_GRANULARITY).unwrap_or(now);
         self.measured = begun.duration_since(released) >= plan.load.warmup;
         let board = Arc::clone(&self.shared.settings.board);
         board.begin(self.shard, self.number, self.operation);
         let outcome = self.operation(plan, operation).await;
+        let crowd = self.frame.release_rows();
         let ended = Ended {
             latency: begun.elapsed().saturating_sub(self.met.think),
             backoff: self.met.backoff,
@@ -171,7 +265,8 @@ impl Worker {
             deadlocks: self.met.deadlocks,
             serializations: self.met.serializations,
             conflicts: self.met.conflicts,
-            crowd: self.frame.release_rows(),
+            unanswered: self.met.unanswered,
+            crowd: MetOnRows { most: crowd.most, any: crowd.met, operations: crowd.kinds },
             at: released.elapsed().saturating_sub(plan.load.warmup),
             outcome,
         };
@@ -203,25 +298,34 @@ impl Worker {
                 };
                 (step, Some(cause), failure.to_string(), outcome)
             }
-            Stop::Unknown { step, message } => (step, Some(Cause::Connection), message, Outcome::Unknown),
+            Stop::Unknown { step, cause, message } => (step, Some(cause), message, Outcome::Unknown),
             Stop::Assertion { step, message } => (step, None, message, Outcome::Assertion),
             Stop::Timeout { step, message } => (step, Some(Cause::Timeout), message, Outcome::Timeout),
             Stop::Skipped => return Outcome::Skipped,
             // Nothing is left to roll back outside a transaction.
             Stop::Rollback => return Outcome::Ok,
         };
+        let mut recorder = self.recorder.borrow_mut();
+        let plan = &self.shared.settings.plan;
+        if let Some(cause) = &cause
+            && plan.load.abort_on.iter().any(|one| one.covers(cause))
+        {
+            let operation = &plan.operations[self.operation].name;
+            recorder.aborted.get_or_insert_with(|| format!("{cause} in {operation}, {step}: {message}"));
+            self.shared.settings.stop.stop();
+        }
         if self.measured {
-            self.recorder.borrow_mut().failure((self.operation, step, cause), || message);
+            recorder.failure((self.operation, step, cause), || message);
         }
         outcome
     }
 
     /// Replaces a lost connection. Returns false when that isn't possible now.
     pub(super) async fn reconnect(&mut self) -> bool {
-        match open_session(&self.shared, self.number).await {
+        match open_session(&self.shared, self.number, "").await {
             Ok(session) => {
                 self.shared.settings.board.connected(self.number, session.server_id());
-                self.session = session;
+                self.session = Some(session);
                 true
             }
             Err(_) => false,
@@ -229,11 +333,16 @@ impl Worker {
     }
 }
 
-async fn open_session(shared: &Shared, worker: u32) -> Result<Session, crate::target::ConnectError> {
+/// A connection of a worker; `suffix` tells several of them apart.
+pub(super) async fn open_session(
+    shared: &Shared,
+    worker: u32,
+    suffix: &str,
+) -> Result<Session, ConnectError> {
     let settings = &shared.settings.session;
-    let application_name = format!("{}w{worker}", settings.application_name);
-    Session::connect(&shared.settings.endpoint, &SessionSettings { application_name, ..settings.clone() })
-        .await
+    let endpoint = shared.settings.endpoint.as_ref().expect("a plan with statements has a database");
+    let application_name = format!("{}w{worker}{suffix}", settings.application_name);
+    Session::connect(endpoint, &SessionSettings { application_name, ..settings.clone() }).await
 }
 
 /// Draws an operation by weight.

@@ -1,7 +1,7 @@
 //! One expression, compiled.
 //!
-//! Plain paths (`order.id`), `random(1, 10)` and `pick(orders)` are evaluated without minijinja:
-//! they are what the hot path of a run consists of. Each gives what minijinja would give.
+//! Plain paths (`order.id`), `random(1, 10)`, `pick(orders)`, `fake.id('pi')`, `now()` and
+//! `status == 200` are evaluated without minijinja: they are what the hot path of a run consists of. Each gives what minijinja would give.
 
 use std::{fmt, sync::LazyLock};
 
@@ -17,6 +17,7 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment.set_fuel(Some(1_000_000));
     environment.set_recursion_limit(64);
     functions::register(&mut environment);
+    environment.set_unknown_method_callback(functions::text_method);
     environment
 });
 
@@ -82,6 +83,17 @@ enum Kind {
     Pick {
         slot: usize,
     },
+    /// `fake.id` of a prefix.
+    FakeId {
+        prefix: Box<str>,
+    },
+    Now,
+    /// A name compared with a whole number.
+    Equals {
+        slot: usize,
+        number: i64,
+        equal: bool,
+    },
     Compiled(Box<minijinja::Expression<'static, 'static>>),
 }
 
@@ -141,8 +153,28 @@ impl Expression {
             Kind::Pick { slot } => {
                 frame.pick(*slot).ok_or_else(|| self.error("there are no rows to pick from"))
             }
+            Kind::FakeId { prefix } => {
+                Ok(Value::from(frame.with_random(|random| functions::provider_id(random, prefix))))
+            }
+            Kind::Now => {
+                frame.seconds().map(Value::from).ok_or_else(|| self.error("the clock can't be read"))
+            }
+            Kind::Equals { slot, number, equal } => {
+                let value = frame.load(*slot);
+                if value.is_undefined() {
+                    return Err(self.error("it has no value here"));
+                }
+                Ok(Value::from((value == Value::from(*number)) == *equal))
+            }
             Kind::Compiled(_) => self.evaluate_in(frame.value()),
         }
+    }
+
+    /// True when the name is used in it, wherever its value comes from.
+    pub fn mentions(&self, name: &str) -> bool {
+        // A word of the source is enough: to look one value more than needed does no harm.
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        self.source.split(|c| !is_part(c)).any(|word| word == name)
     }
 
     /// The value with the names that `context` answers to.
@@ -188,6 +220,19 @@ fn simple(source: &str, names: &Names) -> Option<Kind> {
     if let Some(name) = call(source, "pick") {
         return names.slot(name.trim()).map(|slot| Kind::Pick { slot });
     }
+    if let Some(prefix) = call(source, "fake.id") {
+        let prefix = prefix.trim().strip_prefix('\'')?.strip_suffix('\'')?;
+        return is_identifier(prefix).then(|| Kind::FakeId { prefix: prefix.into() });
+    }
+    if call(source, "now").is_some_and(|arguments| arguments.trim().is_empty()) {
+        return Some(Kind::Now);
+    }
+    for (sign, equal) in [(" == ", true), (" != ", false)] {
+        if let Some((name, number)) = source.split_once(sign) {
+            let (slot, number) = (names.slot(name.trim())?, number.trim().parse().ok()?);
+            return Some(Kind::Equals { slot, number, equal });
+        }
+    }
     let mut parts = source.split('.');
     let slot = names.slot(parts.next()?)?;
     let attributes: Option<Box<[Box<str>]>> =
@@ -225,11 +270,13 @@ mod tests {
     fn frame() -> (Names, Frame) {
         let mut names = Names::default();
         let slot = names.declare("orders");
+        let count = names.declare("count");
         let stream = RandomStream { seed: 11, worker: 3, iteration: 5 };
         let frame = Frame::new(Arc::new(names.clone()), Arc::default(), stream, UNIX_EPOCH);
         let row = |id: i64| Row::new(Arc::from(["id".into()]), vec![Value::from(id)]);
-        let rows = FixtureRows::new("orders", (0..50).map(row).collect());
+        let rows = FixtureRows::new("orders", (0..50).map(row).collect(), 1);
         frame.store(slot, Value::from_object(rows));
+        frame.store(count, Value::from(3));
         (names, frame)
     }
 
@@ -240,6 +287,11 @@ mod tests {
             ("random(1, 100000)", "random(1, 100000) + 0"),
             ("pick(orders)", "(pick(orders))"),
             ("orders", "(orders)"),
+            ("fake.id('pi')", "(fake.id('pi'))"),
+            ("now()", "now() + 0"),
+            ("count == 3", "(count == 3)"),
+            ("count != 3", "(count != 3)"),
+            ("count == 4", "(count == 4)"),
         ] {
             let (names, frame) = frame();
             let short = Expression::compile(short, &names).expect("compiles");

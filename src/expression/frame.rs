@@ -10,7 +10,10 @@ use minijinja::{Value, value::Object};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{payload::Payloads, row::FixtureRows};
+use super::{
+    payload::Payloads,
+    row::{Entry, FixtureRows},
+};
 
 /// The names in scope, each with its slot.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -72,6 +75,8 @@ pub struct RandomStream {
 impl RandomStream {
     /// Stream of the fixtures, above any worker's number.
     pub const FIXTURES: u32 = u32::MAX;
+    /// Stream of the operations of an open load, which belong to no worker.
+    pub const ARRIVALS: u32 = u32::MAX - 1;
 
     /// The generator at the start of the stream.
     pub fn generator(self) -> ChaCha8Rng {
@@ -87,9 +92,21 @@ struct Slots {
     random: ChaCha8Rng,
     now: SystemTime,
     payloads: Arc<Payloads>,
-    draws: Vec<(Arc<FixtureRows>, usize)>,
-    /// Most operations seen on one of the drawn rows, this one included.
-    crowd: u32,
+    draws: Vec<(Arc<FixtureRows>, usize, Entry)>,
+    /// The kind of the operation that draws.
+    kind: usize,
+    crowd: Crowd,
+}
+
+/// Whom an operation met on the fixture rows that it drew.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Crowd {
+    /// Most operations on one of the rows, this one included; 0 when none was drawn.
+    pub most: u32,
+    /// True when another operation was on one of them at the same time.
+    pub met: bool,
+    /// The kinds of operations that were there when this one came; one may stand in it twice.
+    pub kinds: Vec<usize>,
 }
 
 /// The context object that minijinja sees; `Frame` is the owner's handle on it.
@@ -141,11 +158,12 @@ impl Slots {
     }
 
     fn draw(&mut self, rows: &Arc<FixtureRows>, index: usize) {
-        if self.draws.iter().any(|(known, at)| *at == index && Arc::ptr_eq(known, rows)) {
+        if self.draws.iter().any(|(known, at, _)| *at == index && Arc::ptr_eq(known, rows)) {
             return;
         }
-        self.crowd = self.crowd.max(rows.enter(index));
-        self.draws.push((Arc::clone(rows), index));
+        let entry = rows.enter(index, self.kind, &mut self.crowd.kinds);
+        self.crowd.most = self.crowd.most.max(entry.crowd);
+        self.draws.push((Arc::clone(rows), index, entry));
     }
 }
 
@@ -160,15 +178,33 @@ impl Frame {
     pub fn new(names: Arc<Names>, payloads: Arc<Payloads>, stream: RandomStream, now: SystemTime) -> Self {
         let values = vec![Value::UNDEFINED; names.len()];
         let random = stream.generator();
-        let slots = Slots { names, values, random, now, payloads, draws: Vec::new(), crowd: 0 };
+        let slots = Slots {
+            names,
+            values,
+            random,
+            now,
+            payloads,
+            draws: Vec::new(),
+            kind: 0,
+            crowd: Crowd::default(),
+        };
         let context = Arc::new(Context(Mutex::new(slots)));
         let value = Value::from_dyn_object(Arc::clone(&context));
         Self { context, value }
     }
 
-    /// Begins anew with other names: keeps the first `kept` values, forgets the rest.
-    pub fn restart(&self, names: &Arc<Names>, kept: usize, random: ChaCha8Rng, now: SystemTime) {
+    /// Begins anew with the names of an operation of this kind: keeps the first `kept` values, forgets
+    /// the rest.
+    pub fn restart(
+        &self,
+        names: &Arc<Names>,
+        kept: usize,
+        kind: usize,
+        random: ChaCha8Rng,
+        now: SystemTime,
+    ) {
         let mut slots = self.context.lock();
+        slots.kind = kind;
         slots.values.truncate(kept);
         slots.values.resize(names.len(), Value::UNDEFINED);
         slots.names = Arc::clone(names);
@@ -205,6 +241,11 @@ impl Frame {
         self.value.clone()
     }
 
+    /// The moment of the frame, in seconds since 1970.
+    pub(super) fn seconds(&self) -> Option<i64> {
+        jiff::Timestamp::try_from(self.context.lock().now).ok().map(|moment| moment.as_second())
+    }
+
     /// Where the random numbers stand, to draw the same ones again.
     pub fn random(&self) -> ChaCha8Rng {
         self.context.lock().random.clone()
@@ -220,14 +261,16 @@ impl Frame {
         draw(&mut self.context.lock().random)
     }
 
-    /// Lets go of the fixture rows that were drawn. Returns the most operations that were on one
-    /// of them at once, this one included; 0 when none was drawn.
-    pub fn release_rows(&self) -> u32 {
+    /// Lets go of the fixture rows that were drawn, and tells whom the operation met on them.
+    pub fn release_rows(&self) -> Crowd {
         let mut slots = self.context.lock();
-        for (rows, index) in slots.draws.drain(..) {
-            rows.leave(index);
+        let kind = slots.kind;
+        let mut crowd = std::mem::take(&mut slots.crowd);
+        crowd.met = crowd.most > 1;
+        for (rows, index, entry) in slots.draws.drain(..) {
+            crowd.met |= rows.leave(index, kind, entry);
         }
-        std::mem::take(&mut slots.crowd)
+        crowd
     }
 
     /// The frame that a function is called in.

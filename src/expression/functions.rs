@@ -123,6 +123,27 @@ fn timestamp(state: &State<'_, '_>) -> Result<jiff::Timestamp, Error> {
         .map_err(|error| invalid(format!("the clock can't be read: {error}")))
 }
 
+/// Methods that people expect of a text.
+pub(super) fn text_method(
+    _: &mut State<'_, '_>,
+    value: &Value,
+    method: &str,
+    args: &[Value],
+) -> Result<Value, Error> {
+    let unknown = || Error::new(ErrorKind::UnknownMethod, format!("there is no method `{method}` here"));
+    let text = value.as_str().ok_or_else(unknown)?;
+    let argument = || args.first().and_then(Value::as_str).ok_or_else(unknown);
+    Ok(match method {
+        "contains" => Value::from(text.contains(argument()?)),
+        "startswith" => Value::from(text.starts_with(argument()?)),
+        "endswith" => Value::from(text.ends_with(argument()?)),
+        "lower" => Value::from(text.to_lowercase()),
+        "upper" => Value::from(text.to_uppercase()),
+        "strip" => Value::from(text.trim()),
+        _ => return Err(unknown()),
+    })
+}
+
 const ALPHANUMERIC: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// `prefix_` and 24 letters and digits, as payment providers write their ids.

@@ -8,14 +8,14 @@ use std::{collections::BTreeMap, path::Path};
 use minijinja::{Error, State, Value, value::Kwargs};
 
 use super::{
-    EvaluationError, Template, TemplateError,
+    EvaluationError, Names, Template, TemplateError,
     frame::FRAME_NAME,
     functions::{frame_of, invalid},
     layer::layered,
 };
 
 /// The payloads that come with deadheat.
-const SHIPPED: [(&str, &str); 6] = [
+const SHIPPED: [(&str, &str); 13] = [
     (
         "stripe/payment_intent.succeeded.json",
         include_str!("../../templates/stripe/payment_intent.succeeded.json"),
@@ -27,6 +27,28 @@ const SHIPPED: [(&str, &str); 6] = [
     ("stripe/payout.paid.json", include_str!("../../templates/stripe/payout.paid.json")),
     ("stripe/payout.in_transit.json", include_str!("../../templates/stripe/payout.in_transit.json")),
     ("stripe/payout.failed.json", include_str!("../../templates/stripe/payout.failed.json")),
+    (
+        "stripe/event/payment_intent.succeeded.json",
+        include_str!("../../templates/stripe/event/payment_intent.succeeded.json"),
+    ),
+    (
+        "stripe/event/payment_intent.payment_failed.json",
+        include_str!("../../templates/stripe/event/payment_intent.payment_failed.json"),
+    ),
+    ("stripe/event/payout.paid.json", include_str!("../../templates/stripe/event/payout.paid.json")),
+    (
+        "stripe/event/payout.in_transit.json",
+        include_str!("../../templates/stripe/event/payout.in_transit.json"),
+    ),
+    ("stripe/event/payout.failed.json", include_str!("../../templates/stripe/event/payout.failed.json")),
+    (
+        "stripe/event/charge.succeeded.json",
+        include_str!("../../templates/stripe/event/charge.succeeded.json"),
+    ),
+    (
+        "stripe/event/checkout.session.completed.json",
+        include_str!("../../templates/stripe/event/checkout.session.completed.json"),
+    ),
     ("stripe/event.json", include_str!("../../templates/stripe/event.json")),
 ];
 
@@ -45,13 +67,25 @@ pub enum PayloadError {
     TooLarge { path: String },
     #[error("{path} is not JSON: {error}")]
     Json { path: String, error: serde_json::Error },
+    #[error("there is no payload template `{path}`; there are {known}")]
+    Unknown { path: String, known: String },
     #[error("{path}: {error}")]
     Template { path: String, error: TemplateError },
 }
 
 /// Compiled payloads by their path below `templates`.
 #[derive(Debug, Default)]
-pub struct Payloads(BTreeMap<String, Template>);
+pub struct Payloads(BTreeMap<String, Payload>);
+
+#[derive(Debug)]
+struct Payload {
+    json: serde_json::Value,
+    /// For `payload()`: its names are known only when it is evaluated.
+    open: Template,
+}
+
+/// Payloads within payloads end here.
+const DEEPEST: usize = 8;
 
 impl Payloads {
     /// Those that come with deadheat.
@@ -98,10 +132,41 @@ impl Payloads {
     pub fn add(&mut self, name: &str, text: &str) -> Result<(), PayloadError> {
         let json: serde_json::Value = serde_json::from_str(text)
             .map_err(|error| PayloadError::Json { path: name.to_owned(), error })?;
-        let template =
-            compile(&json).map_err(|error| PayloadError::Template { path: name.to_owned(), error })?;
-        self.0.insert(name.to_owned(), template);
+        let open = compile(&json, &Template::compile_open)
+            .map_err(|error| PayloadError::Template { path: name.to_owned(), error })?;
+        self.0.insert(name.to_owned(), Payload { json, open });
         Ok(())
+    }
+
+    /// Compiles a document for a place where its names are known. A leaf that is just
+    /// `{{ payload('other.json') }}`, without values, is put in whole.
+    ///
+    /// # Errors
+    /// When there is no such document, or a name in it is unknown.
+    pub fn compile(&self, file: &str, names: &Names) -> Result<Template, PayloadError> {
+        self.compile_nested(file, names, 0)
+    }
+
+    fn compile_nested(&self, file: &str, names: &Names, depth: usize) -> Result<Template, PayloadError> {
+        let Some(payload) = self.0.get(file).filter(|_| depth < DEEPEST) else {
+            let known = self.names().collect::<Vec<_>>().join(", ");
+            return Err(PayloadError::Unknown { path: file.to_owned(), known });
+        };
+        // The first problem of a payload within this one.
+        let nested = std::cell::RefCell::new(None);
+        let leaf = |text: &str| {
+            let Some(inner) = included(text) else { return Template::compile(text, names) };
+            self.compile_nested(inner, names, depth + 1).or_else(|error| {
+                nested.borrow_mut().get_or_insert(error);
+                Ok(Template::Constant(Value::from(())))
+            })
+        };
+        let compiled = compile(&payload.json, &leaf)
+            .map_err(|error| PayloadError::Template { path: file.to_owned(), error })?;
+        match nested.into_inner() {
+            None => Ok(compiled),
+            Some(error) => Err(error),
+        }
     }
 
     /// The names, in alphabetical order.
@@ -110,16 +175,27 @@ impl Payloads {
     }
 }
 
-fn compile(json: &serde_json::Value) -> Result<Template, TemplateError> {
+/// The file in `{{ payload('file') }}`, when the text is nothing else.
+fn included(text: &str) -> Option<&str> {
+    let call = text.trim().strip_prefix("{{")?.strip_suffix("}}")?.trim();
+    let file = call.strip_prefix("payload(")?.strip_suffix(')')?.trim();
+    let file = file.strip_prefix('\'').and_then(|file| file.strip_suffix('\''))?;
+    (!file.contains('\'')).then_some(file)
+}
+
+fn compile(
+    json: &serde_json::Value,
+    leaf: &dyn Fn(&str) -> Result<Template, TemplateError>,
+) -> Result<Template, TemplateError> {
     Ok(match json {
-        serde_json::Value::String(text) => Template::compile_open(text)?,
+        serde_json::Value::String(text) => leaf(text)?,
         serde_json::Value::Array(items) => {
-            Template::List(items.iter().map(compile).collect::<Result<_, _>>()?)
+            Template::List(items.iter().map(|item| compile(item, leaf)).collect::<Result<_, _>>()?)
         }
         serde_json::Value::Object(entries) => Template::Map(
             entries
                 .iter()
-                .map(|(key, item)| Ok((key.clone(), compile(item)?)))
+                .map(|(key, item)| Ok((key.clone(), compile(item, leaf)?)))
                 .collect::<Result<_, TemplateError>>()?,
         ),
         other => Template::Constant(Value::from(minijinja::value::Serde(other))),
@@ -142,7 +218,7 @@ pub(super) fn render<'a>(
     arguments: impl Iterator<Item = (&'a str, Value)>,
 ) -> Result<Value, Error> {
     let payloads = frame_of(state)?.payloads();
-    let template = payloads.0.get(file).ok_or_else(|| {
+    let template = payloads.0.get(file).map(|payload| &payload.open).ok_or_else(|| {
         let known: Vec<&str> = payloads.names().collect();
         invalid(format!("there is no payload template `{file}`; there are {}", known.join(", ")))
     })?;

@@ -89,19 +89,43 @@ impl Rows {
     }
 }
 
-/// The rows of a fixture, and how many operations are on each of them.
+/// The rows of a fixture, and which operations are on each of them.
 pub struct FixtureRows {
     name: Box<str>,
     rows: Vec<Value>,
+    /// For each row and each kind of operation how many are on it.
     in_use: Vec<AtomicU32>,
+    /// For each row how often one came to it.
+    entries: Vec<AtomicU32>,
+    /// Kinds of operations that are told apart.
+    kinds: usize,
+}
+
+/// Counters of one fixture at most; with more rows the kinds of operations aren't told apart.
+const MOST_COUNTERS: usize = 16_000_000;
+
+/// What an operation found on a row when it came.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry {
+    /// Operations on it, this one included.
+    pub crowd: u32,
+    /// Which entry of the row this is.
+    number: u32,
 }
 
 impl FixtureRows {
-    /// The rows of the fixture `name`.
-    pub fn new(name: &str, rows: Vec<Row>) -> Self {
+    /// The rows of the fixture `name`, for this many kinds of operations.
+    pub fn new(name: &str, rows: Vec<Row>, kinds: usize) -> Self {
         let rows: Vec<Value> = rows.into_iter().map(Value::from_object).collect();
-        let in_use = rows.iter().map(|_| AtomicU32::new(0)).collect();
-        Self { name: name.into(), rows, in_use }
+        let kinds = if rows.len().saturating_mul(kinds) > MOST_COUNTERS { 1 } else { kinds.max(1) };
+        let counters = |count: usize| (0..count).map(|_| AtomicU32::new(0)).collect();
+        Self {
+            name: name.into(),
+            in_use: counters(rows.len() * kinds),
+            entries: counters(rows.len()),
+            rows,
+            kinds,
+        }
     }
 
     /// The fixture's name.
@@ -124,14 +148,26 @@ impl FixtureRows {
         self.rows.get(index)
     }
 
-    /// Counts an operation in. Returns how many are on the row now.
-    pub(super) fn enter(&self, index: usize) -> u32 {
-        self.in_use[index].fetch_add(1, Ordering::Relaxed) + 1
+    /// Counts an operation of a kind in. `met` learns the kinds of those that are there already.
+    pub(super) fn enter(&self, index: usize, kind: usize, met: &mut Vec<usize>) -> Entry {
+        let counters = &self.in_use[index * self.kinds..(index + 1) * self.kinds];
+        let kind = kind.min(self.kinds - 1);
+        let mine = counters[kind].fetch_add(1, Ordering::Relaxed);
+        let mut crowd = 1;
+        for (other, counter) in counters.iter().enumerate() {
+            let there = if other == kind { mine } else { counter.load(Ordering::Relaxed) };
+            crowd += there;
+            if there > 0 {
+                met.push(other);
+            }
+        }
+        Entry { crowd, number: self.entries[index].fetch_add(1, Ordering::Relaxed) }
     }
 
-    /// Counts an operation out.
-    pub(super) fn leave(&self, index: usize) {
-        self.in_use[index].fetch_sub(1, Ordering::Relaxed);
+    /// Counts an operation out. True when another one came after it and before it left.
+    pub(super) fn leave(&self, index: usize, kind: usize, entry: Entry) -> bool {
+        self.in_use[index * self.kinds + kind.min(self.kinds - 1)].fetch_sub(1, Ordering::Relaxed);
+        self.entries[index].load(Ordering::Relaxed) != entry.number.wrapping_add(1)
     }
 }
 
@@ -173,6 +209,11 @@ pub fn to_text(value: &Value) -> String {
         ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => to_json(value).to_string(),
         _ => value.to_string(),
     }
+}
+
+/// JSON as a value.
+pub fn from_json(json: &serde_json::Value) -> Value {
+    Value::from(minijinja::value::Serde(json))
 }
 
 /// A value as JSON; what JSON has no form for becomes its text.

@@ -7,10 +7,11 @@ use indexmap::IndexMap;
 
 use super::{
     LiveBoard, WaitRecorder,
-    recorder::{OperationRecord, Recorder, SecondRecord},
+    recorder::{OperationRecord, Recorder, Release, RequestRecord, SecondRecord},
     results::{
-        ErrorSample, IsolationObservation, IsolationResults, LockOrderResults, LockOrderViolation,
-        OperationResults, Overlap, RetryAttempt, RetryResults, RunResults, TimelineEntry,
+        ArrivalResults, ErrorSample, GateResults, IsolationObservation, IsolationResults, LockOrderResults,
+        LockOrderViolation, OperationResults, Overlap, OverlapPair, ReleaseResults, RequestResults,
+        RetryAttempt, RetryResults, RunResults, TimelineEntry,
     },
 };
 use crate::{outcome::Cause, plan::Plan};
@@ -26,6 +27,7 @@ pub fn collect(
     waits: &WaitRecorder,
     board: &LiveBoard,
     duration: Duration,
+    arrivals: Option<(u64, u64)>,
 ) {
     let names = plan.operation_names();
     let seconds = measured_seconds(recorder, duration);
@@ -49,7 +51,18 @@ pub fn collect(
         shared_rows: recorder.shared_rows,
         most_on_one_row: u64::from(recorder.most_on_one_row),
         conflicts: recorder.conflicts,
+        trials: all.trials,
+        overlapped: all.met,
+        pairs: pairs(recorder, &names),
     };
+    results.arrivals = arrivals.map(|(planned, started)| ArrivalResults {
+        planned,
+        started,
+        late: recorder.late_starts,
+        dropped: planned.saturating_sub(started),
+    });
+    results.releases = releases(plan, recorder);
+    results.gates = gates(plan, recorder);
     results.timeline = timeline(&recorder.seconds);
     results.errors = errors(recorder, &names);
 }
@@ -82,8 +95,71 @@ fn operation(record: &OperationRecord, seconds: f64) -> OperationResults {
         attempt_ms: record.attempt.distribution(),
         backoff_ms: record.backoff.distribution(),
         lock_wait_ms: 0.0,
+        requests: requests(&record.requests),
+        trials: record.trials,
+        overlapped: record.met,
         throughput_per_s: if seconds > 0.0 { committed as f64 / seconds } else { 0.0 },
     }
+}
+
+fn requests(record: &RequestRecord) -> RequestResults {
+    let mut statuses: Vec<(u16, u64)> =
+        record.statuses.iter().map(|(status, count)| (*status, *count)).collect();
+    statuses.sort_unstable();
+    RequestResults {
+        sent: record.sent,
+        resent: record.resent,
+        statuses: statuses.into_iter().map(|(status, count)| (status.to_string(), count)).collect(),
+        deadlock_answers: record.deadlock_answers,
+        service_retries: record.service_retries,
+        changes: record.changes,
+        late_changes: record.late_changes,
+        missing_changes: record.missing_changes,
+    }
+}
+
+fn pairs(recorder: &Recorder, names: &[String]) -> Vec<OverlapPair> {
+    let mut pairs: Vec<OverlapPair> = sorted(&recorder.pairs)
+        .into_iter()
+        .map(|((one, other), meetings)| OverlapPair {
+            one: names[one].clone(),
+            other: names[other].clone(),
+            meetings,
+        })
+        .collect();
+    pairs.sort_by_key(|pair| std::cmp::Reverse(pair.meetings));
+    pairs
+}
+
+fn releases(plan: &Plan, recorder: &Recorder) -> Vec<ReleaseResults> {
+    let mut all: Vec<_> = recorder.skew.iter().collect();
+    all.sort_by_key(|(release, _)| **release);
+    let shown =
+        all.into_iter().filter(|(release, _)| **release != Release::Start || plan.load.release_together);
+    shown
+        .map(|(release, skew)| ReleaseResults {
+            what: match release {
+                Release::Start => "start of the load".to_owned(),
+                Release::Barrier(index) => format!("barrier {}", plan.barriers[*index].name),
+                Release::Copies => "copies of a delivery".to_owned(),
+            },
+            skew_ms: skew.distribution(),
+        })
+        .collect()
+}
+
+fn gates(plan: &Plan, recorder: &Recorder) -> Vec<GateResults> {
+    let mut all: Vec<_> = recorder.gates.iter().collect();
+    all.sort_by_key(|(statement, _)| **statement);
+    all.into_iter()
+        .map(|(statement, gate)| GateResults {
+            operation: plan.statements[*statement].operation.clone(),
+            step: plan.statements[*statement].step.clone(),
+            opened: gate.opened,
+            timed_out: gate.timed_out,
+            held_ms: gate.held.distribution(),
+        })
+        .collect()
 }
 
 /// Most frequent first, then by name.
@@ -135,7 +211,7 @@ fn isolation(recorder: &Recorder, names: &[String]) -> IsolationResults {
 }
 
 fn lock_order(plan: &Plan, recorder: &Recorder) -> LockOrderResults {
-    let order = &plan.database.lock_order;
+    let order = plan.database.as_ref().map(|database| database.lock_order.as_slice()).unwrap_or_default();
     let violations = sorted(&recorder.violations).into_iter().map(|((statement, table, after), count)| {
         let statement = &plan.statements[statement];
         LockOrderViolation {
@@ -147,8 +223,8 @@ fn lock_order(plan: &Plan, recorder: &Recorder) -> LockOrderResults {
         }
     });
     let mut results = LockOrderResults { violations: violations.collect(), ..LockOrderResults::default() };
-    if !order.is_empty() {
-        results.declared.insert(plan.database.target.clone(), order.clone());
+    if let Some(database) = plan.database.as_ref().filter(|_| !order.is_empty()) {
+        results.declared.insert(database.target.clone(), order.to_vec());
         results.transactions = recorder.transactions;
     }
     results

@@ -10,6 +10,9 @@ mod waits;
 pub use collect::collect;
 pub use distribution::{Distribution, Recording};
 pub use live::{LiveBoard, LiveCounters, LiveTotals};
-pub use recorder::{Ended, FailureKey, OperationRecord, Recorder, RetryRecord, SecondRecord};
+pub use recorder::{
+    Ended, FailureKey, GateRecord, Met, OperationRecord, Recorder, Release, RequestRecord, RetryRecord,
+    SecondRecord,
+};
 pub use results::*;
 pub use waits::{WaitRecorder, WaitSeen};

@@ -24,10 +24,89 @@ pub struct Ended {
     pub serializations: u32,
     /// Attempts that ended in any conflict.
     pub conflicts: u32,
-    /// Most operations seen on a fixture row that this one had drawn; 0 when it drew none.
-    pub crowd: u32,
+    /// A request was sent whose answer never came: it may have been carried out.
+    pub unanswered: bool,
+    /// Whom it met on the fixture rows that it drew.
+    pub crowd: Met,
     /// Moment of the end, from the start of the load.
     pub at: Duration,
+}
+
+/// Whom an operation met on the fixture rows that it drew.
+#[derive(Debug, Clone, Default)]
+pub struct Met {
+    /// Most operations on one of the rows, this one included; 0 when it drew none.
+    pub most: u32,
+    /// True when another operation was on one of them at the same time.
+    pub any: bool,
+    /// The operations that were there when it came, by index; one may stand in it twice.
+    pub operations: Vec<usize>,
+}
+
+/// What was let go together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Release {
+    /// All workers, at the start of the load.
+    Start,
+    /// Those at a barrier, by its index.
+    Barrier(usize),
+    /// The copies of one delivery.
+    Copies,
+}
+
+/// What became of requests.
+#[derive(Debug, Default, Clone)]
+pub struct RequestRecord {
+    /// Requests sent, resent ones included.
+    pub sent: u64,
+    /// Sent again after a failure.
+    pub resent: u64,
+    /// Answers by status.
+    pub statuses: HashMap<u16, u64>,
+    /// Answers that were classified as a deadlock.
+    pub deadlock_answers: u64,
+    /// Retries that the service said it made.
+    pub service_retries: u64,
+    /// Acknowledged requests whose change was looked for.
+    pub changes: u64,
+    /// Of these, those whose change came too late.
+    pub late_changes: u64,
+    /// Of these, those whose change never came.
+    pub missing_changes: u64,
+}
+
+impl RequestRecord {
+    fn merge(&mut self, other: Self) {
+        let Self {
+            sent,
+            resent,
+            statuses,
+            deadlock_answers,
+            service_retries,
+            changes,
+            late_changes,
+            missing_changes,
+        } = other;
+        self.sent += sent;
+        self.resent += resent;
+        add_all(&mut self.statuses, statuses);
+        self.deadlock_answers += deadlock_answers;
+        self.service_retries += service_retries;
+        self.changes += changes;
+        self.late_changes += late_changes;
+        self.missing_changes += missing_changes;
+    }
+}
+
+/// What became of a gate's holds.
+#[derive(Debug, Default, Clone)]
+pub struct GateRecord {
+    /// Holds that ended because enough sessions waited.
+    pub opened: u64,
+    /// Holds that ended because too few came in time.
+    pub timed_out: u64,
+    /// How long the lock was held.
+    pub held: Recording,
 }
 
 /// Counts of one operation.
@@ -55,6 +134,11 @@ pub struct OperationRecord {
     pub acknowledged: u64,
     /// Unknown since the very beginning, warm-up included.
     pub unacknowledged: u64,
+    pub requests: RequestRecord,
+    /// Operations that had drawn a fixture row.
+    pub trials: u64,
+    /// Of these, those that were on it at the same time as another one.
+    pub met: u64,
 }
 
 /// The n-th retries.
@@ -99,6 +183,16 @@ pub struct Recorder {
     pub shared_rows: u64,
     pub most_on_one_row: u32,
     pub conflicts: u64,
+    /// Meetings on a fixture row, by the two operations, the smaller index first.
+    pub pairs: HashMap<(usize, usize), u64>,
+    /// How far from the moment of the release each party was let go.
+    pub skew: HashMap<Release, Recording>,
+    /// By the gate's statement.
+    pub gates: HashMap<usize, GateRecord>,
+    /// Operations of an open load that started late.
+    pub late_starts: u64,
+    /// Why the scenario ended the run.
+    pub aborted: Option<String>,
     /// Operations that ended after the warm-up: begin of the first, end of the last.
     pub window: Option<(Duration, Duration)>,
 }
@@ -116,7 +210,7 @@ impl Recorder {
     pub fn ended(&mut self, operation: usize, ended: &Ended, measured: bool) {
         let record = &mut self.operations[operation];
         record.acknowledged += u64::from(ended.outcome.is_committed());
-        record.unacknowledged += u64::from(ended.outcome == Outcome::Unknown);
+        record.unacknowledged += u64::from(ended.outcome == Outcome::Unknown || ended.unanswered);
         if !measured {
             return;
         }
@@ -150,8 +244,14 @@ impl Recorder {
             record.backoff.record(ended.backoff);
         }
         self.conflicts += u64::from(ended.conflicts);
-        self.shared_rows += u64::from(ended.crowd > 1);
-        self.most_on_one_row = self.most_on_one_row.max(ended.crowd);
+        record.trials += u64::from(ended.crowd.most > 0);
+        record.met += u64::from(ended.crowd.any);
+        self.shared_rows += u64::from(ended.crowd.most > 1);
+        self.most_on_one_row = self.most_on_one_row.max(ended.crowd.most);
+        for other in &ended.crowd.operations {
+            let pair = (operation.min(*other), operation.max(*other));
+            *self.pairs.entry(pair).or_default() += 1;
+        }
         self.count_second(ended);
     }
 
@@ -172,6 +272,11 @@ impl Recorder {
             None => (began, ended.at),
             Some((first, last)) => (first.min(began), last.max(ended.at)),
         });
+    }
+
+    /// Records how far from the release one of its parties was let go.
+    pub fn released(&mut self, release: Release, skew: Duration) {
+        self.skew.entry(release).or_default().record(skew);
     }
 
     /// Counts a retry: the n-th (from 1) of its transaction.
@@ -214,6 +319,11 @@ impl Recorder {
             shared_rows,
             most_on_one_row,
             conflicts,
+            pairs,
+            skew,
+            gates,
+            late_starts,
+            aborted,
             window,
         } = other;
         for (mine, theirs) in self.operations.iter_mut().zip(operations) {
@@ -237,6 +347,18 @@ impl Recorder {
         self.shared_rows += shared_rows;
         self.most_on_one_row = self.most_on_one_row.max(most_on_one_row);
         self.conflicts += conflicts;
+        add_all(&mut self.pairs, pairs);
+        for (release, theirs) in skew {
+            self.skew.entry(release).or_default().merge(&theirs);
+        }
+        for (statement, GateRecord { opened, timed_out, held }) in gates {
+            let mine = self.gates.entry(statement).or_default();
+            mine.opened += opened;
+            mine.timed_out += timed_out;
+            mine.held.merge(&held);
+        }
+        self.late_starts += late_starts;
+        self.aborted = self.aborted.take().or(aborted);
         self.window = match (self.window, window) {
             (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
             (one, other) => one.or(other),
@@ -286,6 +408,9 @@ impl OperationRecord {
             backoff,
             acknowledged,
             unacknowledged,
+            requests,
+            trials,
+            met,
         } = other;
         self.ok += ok;
         self.recovered += recovered;
@@ -307,6 +432,9 @@ impl OperationRecord {
         self.backoff.merge(&backoff);
         self.acknowledged += acknowledged;
         self.unacknowledged += unacknowledged;
+        self.requests.merge(requests);
+        self.trials += trials;
+        self.met += met;
     }
 }
 

@@ -28,6 +28,8 @@ pub struct RunResults {
     pub duration_ms: f64,
     /// True when the run was ended by a signal before its load was done.
     pub interrupted: bool,
+    /// Why the scenario itself ended the run (`abort_on`).
+    pub aborted: Option<String>,
     /// Where it ran.
     pub environment: Environment,
     /// All operations together.
@@ -44,6 +46,14 @@ pub struct RunResults {
     pub waits: WaitResults,
     /// Whether operations really met.
     pub overlap: Overlap,
+    /// Of an open load: how many operations were to start, and how many did.
+    pub arrivals: Option<ArrivalResults>,
+    /// How far apart parties that are let go together really started.
+    pub releases: Vec<ReleaseResults>,
+    /// What became of lock gates.
+    pub gates: Vec<GateResults>,
+    /// What the database shows of the application under test.
+    pub application: Option<ApplicationResults>,
     /// The invariants and what they found.
     pub invariants: Vec<InvariantResult>,
     /// Rows made and rows left.
@@ -124,6 +134,104 @@ pub struct OperationResults {
     pub lock_wait_ms: f64,
     /// Operations that ended ok or recovered, per second of the run.
     pub throughput_per_s: f64,
+    /// Requests and their answers.
+    #[serde(default)]
+    pub requests: RequestResults,
+    /// Operations that had drawn a fixture row.
+    #[serde(default)]
+    pub trials: u64,
+    /// Of these, those that were on it at the same time as another one.
+    #[serde(default)]
+    pub overlapped: u64,
+}
+
+/// Requests and their answers.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RequestResults {
+    /// Requests sent, resent ones included.
+    pub sent: u64,
+    /// Sent again after a failure.
+    pub resent: u64,
+    /// Answers by status.
+    pub statuses: IndexMap<String, u64>,
+    /// Answers that the scenario takes for a deadlock.
+    pub deadlock_answers: u64,
+    /// Retries that the service said it made itself.
+    pub service_retries: u64,
+    /// Acknowledged requests whose change was looked for.
+    pub changes: u64,
+    /// Of these, those whose change came too late.
+    pub late_changes: u64,
+    /// Of these, those whose change never came.
+    pub missing_changes: u64,
+}
+
+impl RequestResults {
+    /// Answers with a status from `first` to 99 above it.
+    pub fn answers(&self, first: u16) -> u64 {
+        let within = |status: &String| {
+            status.parse::<u16>().is_ok_and(|status| (first..first + 100).contains(&status))
+        };
+        self.statuses.iter().filter(|(status, _)| within(status)).map(|(_, count)| count).sum()
+    }
+}
+
+/// Starts of an open load.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ArrivalResults {
+    /// Operations that the schedule has.
+    pub planned: u64,
+    /// Those that were started.
+    pub started: u64,
+    /// Those that started more than 10ms late, because all workers were busy. Their latency counts from
+    /// the moment at which they should have started.
+    pub late: u64,
+    /// Those that were never started.
+    pub dropped: u64,
+}
+
+/// How far from the moment of a release its parties were let go.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ReleaseResults {
+    /// `start of the load`, `barrier NAME`, `copies of a delivery`.
+    pub what: String,
+    pub skew_ms: Distribution,
+}
+
+/// What became of a gate's holds.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GateResults {
+    pub operation: String,
+    pub step: String,
+    /// Holds that ended because enough sessions waited.
+    pub opened: u64,
+    /// Holds that ended because too few came in time.
+    pub timed_out: u64,
+    pub held_ms: Distribution,
+}
+
+/// What the database shows of the application under test. Everything but the deadlocks is sampled.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ApplicationResults {
+    /// Sessions that weren't deadheat's.
+    pub sessions: u64,
+    /// Their application names.
+    pub names: Vec<String>,
+    /// Transactions seen.
+    pub transactions: u64,
+    /// Of these, those whose isolation level could be told.
+    pub levels_told: u64,
+    /// Of these, those that locked at least two tables of the declared order, and in an order that could
+    /// be told.
+    pub orders_told: u64,
+    /// The longest transaction seen.
+    pub longest_transaction_ms: f64,
+    /// Of that time, the longest spent idle within a transaction.
+    pub longest_idle_ms: f64,
+    /// Deadlocks that the database counted in the run.
+    pub deadlocks: Option<u64>,
+    /// What can't be known, and why.
+    pub unknown: Vec<String>,
 }
 
 impl OperationResults {
@@ -254,6 +362,23 @@ pub struct Overlap {
     pub most_on_one_row: u64,
     /// Attempts that ended in a deadlock, serialization failure or lock time-out.
     pub conflicts: u64,
+    /// Operations that had drawn a fixture row.
+    #[serde(default)]
+    pub trials: u64,
+    /// Of these, those that were on it at the same time as another one, whoever came first.
+    #[serde(default)]
+    pub overlapped: u64,
+    /// Which operations met on a row, most often first.
+    #[serde(default)]
+    pub pairs: Vec<OverlapPair>,
+}
+
+/// Two operations that were on one fixture row at the same time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OverlapPair {
+    pub one: String,
+    pub other: String,
+    pub meetings: u64,
 }
 
 /// One invariant.

@@ -1,23 +1,21 @@
 //! From the scenario file to the plan: every part compiled, all problems collected.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc};
 
 use super::{
     criteria, invariant,
-    model::{Database, Fixture, Load, Location, Plan, Work, slots},
+    model::{Fixture, Plan, slots},
     operation,
     scope::Scope,
-    sql,
+    service, sql, work,
 };
 use crate::{
     expression::{Names, Payloads, Value},
-    scenario::{self, Loaded, Problems, Release, Spanned},
+    scenario::{self, Loaded, Problems, Spanned},
 };
 
-/// Most workers, fixture rows of one fixture, and operations of one run.
-const MOST_WORKERS: u64 = 10_000;
+/// Rows of one fixture.
 const MOST_ROWS: u64 = 1_000_000;
-const MOST_ITERATIONS: u64 = 1_000_000_000;
 
 /// A compiled scenario, and what is worth a warning.
 #[derive(Debug)]
@@ -39,6 +37,9 @@ pub fn compile(loaded: &Loaded) -> Result<Compiled, Problems> {
         payloads: Arc::default(),
         constants: Vec::new(),
         statements: Vec::new(),
+        requests: Vec::new(),
+        services: Vec::new(),
+        has_database: false,
         barriers: Vec::new(),
         lock_order: Vec::new(),
         concurrency: 1,
@@ -59,8 +60,8 @@ fn compile_parts(scope: &mut Scope<'_>) -> Option<Plan> {
         scope.globals.declare(name);
     }
     variables(scope);
-    let load = load(scope, &file.load);
-    let database = database(scope);
+    let load = work::compile(scope, &file.load);
+    let database = service::targets(scope);
     if let Some(database) = &database {
         scope.lock_order.clone_from(&database.lock_order);
     }
@@ -74,7 +75,8 @@ fn compile_parts(scope: &mut Scope<'_>) -> Option<Plan> {
     check_weights(scope);
     let invariants: Vec<_> =
         file.invariants.iter().map(|(name, written)| invariant::compile(scope, name, written)).collect();
-    let thresholds = criteria::thresholds(scope);
+    let thresholds = criteria::thresholds(scope, &file.thresholds);
+    let requirements = criteria::thresholds(scope, &file.require);
     let grades = criteria::grades(scope);
     super::order::check(scope, &operations);
     let mut operations: Vec<_> = operations.into_iter().collect::<Option<Vec<_>>>()?;
@@ -88,14 +90,17 @@ fn compile_parts(scope: &mut Scope<'_>) -> Option<Plan> {
         constants: std::mem::take(&mut scope.constants),
         secrets: file.secrets.values().map(|secret| secret.value.clone()).collect(),
         payloads: Arc::clone(&scope.payloads),
-        database: database?,
+        database,
+        services: std::mem::take(&mut scope.services),
         fixtures: fixtures.into_iter().collect::<Option<_>>()?,
         statements: std::mem::take(&mut scope.statements),
+        requests: std::mem::take(&mut scope.requests),
         operations,
         barriers: std::mem::take(&mut scope.barriers),
         load: load?,
         invariants: invariants.into_iter().collect::<Option<_>>()?,
         thresholds,
+        requirements,
         grades,
     })
 }
@@ -141,131 +146,14 @@ fn variables(scope: &mut Scope<'_>) {
     operation::constant(scope, "secrets", secrets);
 }
 
-fn load(scope: &mut Scope<'_>, written: &scenario::Load) -> Option<Load> {
-    let concurrency = scope.whole_number(&written.concurrency, "`concurrency`", 1, MOST_WORKERS);
-    scope.concurrency = u32::try_from(concurrency.unwrap_or(1)).ok()?;
-    let workers = scope.concurrency;
-    operation::constant(scope, "concurrency", Value::from(workers));
-    let work = match (&written.iterations, written.duration) {
-        (Some(iterations), None) => {
-            scope.whole_number(iterations, "`iterations`", 1, MOST_ITERATIONS).map(Work::Iterations)
-        }
-        (None, Some(duration)) => Some(Work::Duration(duration.0)),
-        (Some(iterations), Some(_)) => {
-            scope.error(
-                &iterations.span,
-                "`iterations` and `duration` together",
-                Some("leave one of them out".into()),
-            );
-            None
-        }
-        (None, None) => {
-            scope.error(
-                &written.concurrency.span,
-                "the load has no end",
-                Some("give `load` either `iterations: 5000` or `duration: 30s`".into()),
-            );
-            None
-        }
-    };
-    Some(Load {
-        concurrency: workers,
-        work: work?,
-        warmup: written.warmup.map_or(Duration::ZERO, |warmup| warmup.0),
-        release_together: written.release == Some(Release::Together),
-    })
-}
-
-fn database(scope: &mut Scope<'_>) -> Option<Database> {
-    let file = &scope.loaded.file;
-    let mut targets = file.targets.iter();
-    let Some((name, target)) = targets.next() else {
-        let span = file.name.span.clone();
-        scope.error(
-            &span,
-            "the scenario has no target",
-            Some("add `targets: {db: {database: embedded}}`".into()),
-        );
-        return None;
-    };
-    if let Some((second, _)) = targets.next() {
-        scope.error(&second.span, "a second database", Some("a scenario works on one database".into()));
-    }
-    Some(Database {
-        target: name.value.clone(),
-        location: location(scope, target)?,
-        migrations: migrations(scope, target),
-        isolation: target.isolation,
-        lock_order: lock_order(scope, &target.lock_order),
-        statement_timeout: target.statement_timeout.map(|timeout| timeout.0),
-        lock_timeout: target.lock_timeout.map(|timeout| timeout.0),
-    })
-}
-
-fn location(scope: &mut Scope<'_>, target: &scenario::Target) -> Option<Location> {
-    let (text, span) = (target.database.value.trim(), &target.database.span);
-    if matches!(text, "embedded" | "embedded:postgres") {
-        let settings =
-            target.settings.iter().map(|(name, value)| (name.value.clone(), value.value.clone()));
-        return Some(Location::Embedded { settings: settings.collect() });
-    }
-    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        return Some(Location::Postgres { url: text.to_owned() });
-    }
-    // NB: the text may hold a password, so that it isn't repeated.
-    scope.error(
-        span,
-        "this isn't a database that deadheat knows",
-        Some("write `embedded`, or a URL like `postgres://user@127.0.0.1:5432/name`".into()),
-    );
-    None
-}
-
-fn migrations(scope: &mut Scope<'_>, target: &scenario::Target) -> Option<std::path::PathBuf> {
-    let written = target.migrations.as_ref()?;
-    let folder = scope.loaded.source.path.parent().unwrap_or(Path::new("")).join(&written.value);
-    let postgres = folder.join("postgres");
-    let files = std::fs::read_dir(&postgres).map(|entries| {
-        entries
-            .flatten()
-            .filter(|entry| entry.path().extension().is_some_and(|ending| ending == "sql"))
-            .count()
-    });
-    match files {
-        Ok(0) => {
-            scope.error(&written.span, format!("there is no `.sql` file in {}", postgres.display()), None);
-            None
-        }
-        Ok(_) => Some(postgres),
-        Err(error) => {
-            scope.error(
-                &written.span,
-                format!("can't read the migrations in {}: {error}", postgres.display()),
-                Some(
-                    "migrations are `.sql` files in a sub-folder `postgres`, relative to the scenario file"
-                        .into(),
-                ),
-            );
-            None
-        }
-    }
-}
-
-fn lock_order(scope: &mut Scope<'_>, written: &[Spanned<String>]) -> Vec<String> {
-    let mut order: Vec<String> = Vec::new();
-    for table in written {
-        let folded = table.value.rsplit('.').next().unwrap_or_default().to_lowercase();
-        if order.contains(&folded) {
-            scope.error(&table.span, format!("`{table}` stands twice in the lock order"), None);
-        }
-        order.push(folded);
-    }
-    order
-}
-
 fn fixtures(scope: &mut Scope<'_>) -> Vec<Option<Fixture>> {
     let file = &scope.loaded.file;
     let mut compiled: Vec<Option<Fixture>> = Vec::new();
+    if let Some(name) = file.fixtures.keys().next()
+        && !scope.has_database
+    {
+        scope.error(&name.span, "fixtures need a database", Some(service::ADD_DATABASE.into()));
+    }
     for (name, written) in &file.fixtures {
         let earlier: Vec<String> =
             file.fixtures.keys().take(compiled.len()).map(|name| name.value.clone()).collect();

@@ -7,14 +7,17 @@ use super::{
     scope::Scope,
 };
 use crate::scenario::{
-    self, Spanned, did_you_mean,
+    self, Named, OneOrMany, Spanned, did_you_mean,
     threshold::{Condition, MetricCondition, MetricName, ThresholdError},
 };
 
-pub(super) fn thresholds(scope: &mut Scope<'_>) -> Vec<Threshold> {
-    let file = &scope.loaded.file;
+/// `thresholds` or `require`.
+pub(super) fn thresholds(
+    scope: &mut Scope<'_>,
+    written: &Named<OneOrMany<Spanned<String>>>,
+) -> Vec<Threshold> {
     let mut compiled = Vec::new();
-    for (name, conditions) in &file.thresholds {
+    for (name, conditions) in written {
         let Some(metric) = metric(scope, name) else { continue };
         if conditions.is_empty() {
             scope.error(&name.span, format!("`{name}` has no condition"), None);

@@ -2,7 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::model::{Fixture, Location, Operation, Plan, SqlStep, Step, Work};
+use super::{
+    arrivals::Arrivals,
+    model::{Database, Fixture, Location, Operation, Plan, SqlStep, Step, Work},
+    request::{HttpVersion, RequestIndex, Service, ServiceLocation},
+};
 use crate::units::format_duration;
 
 /// The compiled plan as text: what will run, in which order, with what delays and locks.
@@ -32,7 +36,28 @@ fn header(plan: &Plan, text: &mut String) {
     if let Some(description) = &plan.description {
         line!(text, "  {}", description.trim());
     }
-    let database = &plan.database;
+    if let Some(database) = &plan.database {
+        database_text(database, text);
+    }
+    for service in &plan.services {
+        service_text(service, text);
+    }
+    let work = match &plan.load.work {
+        Work::Iterations(count) => format!("{count} operations"),
+        Work::Duration(duration) => format!("operations for {}", format_duration(*duration)),
+        Work::Arrivals(arrivals) => arrivals_text(arrivals),
+    };
+    let release = if plan.load.release_together { ", released together" } else { "" };
+    line!(text, "\nload: {} workers, {work}{release}", plan.load.concurrency);
+    if !plan.load.warmup.is_zero() {
+        line!(text, "  the first {} aren't measured", format_duration(plan.load.warmup));
+    }
+    if !plan.fixtures.is_empty() {
+        line!(text, "\nfixtures");
+    }
+}
+
+fn database_text(database: &Database, text: &mut String) {
     let location = match &database.location {
         Location::Embedded { settings } if settings.is_empty() => "embedded PostgreSQL".to_owned(),
         Location::Embedded { settings } => {
@@ -49,17 +74,66 @@ fn header(plan: &Plan, text: &mut String) {
     if !database.lock_order.is_empty() {
         line!(text, "  lock order: {}", database.lock_order.join(" → "));
     }
-    let work = match plan.load.work {
-        Work::Iterations(count) => format!("{count} operations"),
-        Work::Duration(duration) => format!("operations for {}", format_duration(duration)),
+}
+
+fn service_text(service: &Service, text: &mut String) {
+    let location = match &service.location {
+        // NB: a URL may hold a password.
+        ServiceLocation::Url(_) => "a service".to_owned(),
+        ServiceLocation::Start(start) => format!("a service started with `{}`", start.command),
     };
-    let release = if plan.load.release_together { ", released together" } else { "" };
-    line!(text, "\nload: {} workers, {work}{release}", plan.load.concurrency);
-    if !plan.load.warmup.is_zero() {
-        line!(text, "  the first {} aren't measured", format_duration(plan.load.warmup));
+    let protocol = match service.protocol {
+        HttpVersion::Http1 => "HTTP/1.1",
+        HttpVersion::Http2 => "HTTP/2",
+    };
+    let watched = if service.watched { ", watched through its database" } else { "" };
+    line!(text, "\ntarget {}: {location} over {protocol}{watched}", service.target);
+}
+
+fn arrivals_text(arrivals: &Arrivals) -> String {
+    let pieces: Vec<String> = arrivals
+        .pieces()
+        .iter()
+        .map(|piece| {
+            let length = format_duration(piece.length);
+            if piece.from == piece.to {
+                format!("{}/s for {length}", piece.to)
+            } else {
+                format!("from {}/s to {}/s in {length}", piece.from, piece.to)
+            }
+        })
+        .collect();
+    format!("{} operations started at {}", arrivals.count(), pieces.join(", then "))
+}
+
+fn request_text(plan: &Plan, operation: &Operation, index: RequestIndex, indent: &str, text: &mut String) {
+    let request = &plan.requests[index.0];
+    let service = &plan.services[request.service];
+    line!(text, "{indent}{}: {} {} to {}", request.name, request.method, request.path, service.target);
+    let delivery = &request.delivery;
+    if delivery.is_several(request.bodies.len()) {
+        let what = if delivery.same_event_id { "the same bytes" } else { "each with ids of its own" };
+        let how = match delivery.spread {
+            Some(spread) => format!("spread over {}", format_duration(spread)),
+            None => "released together at the last byte".to_owned(),
+        };
+        let (bodies, copies) = (request.bodies.len(), delivery.copies);
+        line!(text, "{indent}    {bodies} x {copies} deliveries, {what}, {how}");
     }
-    if !plan.fixtures.is_empty() {
-        line!(text, "\nfixtures");
+    if let Some(sign) = &request.sign {
+        let tamper =
+            sign.tamper.map_or_else(String::new, |tamper| format!(", tampered: {tamper:?}").to_lowercase());
+        line!(text, "{indent}    signed ({} secrets{tamper})", sign.secrets.len());
+    }
+    if let Some(barrier) = request.hold {
+        line!(text, "{indent}    the last byte waits at barrier {}", plan.barriers[barrier].name);
+    }
+    line!(text, "{indent}    sent again: {}", request.retry);
+    for (slot, _) in &request.captures {
+        line!(text, "{indent}    keeps {}", slot_name(operation, *slot));
+    }
+    for assertion in &request.assertions {
+        line!(text, "{indent}    asserts {}", assertion.source());
     }
 }
 
@@ -98,6 +172,19 @@ fn steps_text(plan: &Plan, operation: &Operation, steps: &[Step], depth: usize, 
     for step in steps {
         match step {
             Step::Sql(sql) => sql_text(plan, operation, sql, &indent, text),
+            Step::Http(index) => request_text(plan, operation, *index, &indent, text),
+            Step::Gate { gate, steps } => {
+                let statement = &plan.statements[gate.statement.0];
+                let shown: Vec<&str> = statement.shown().split_whitespace().collect();
+                line!(
+                    text,
+                    "{indent}{}: holds {} until {} sessions wait",
+                    gate.name,
+                    shown.join(" "),
+                    gate.blocked
+                );
+                steps_text(plan, operation, steps, depth + 1, text);
+            }
             Step::Transaction(transaction) => {
                 let level = transaction.isolation.map_or("the server's default level", |level| level.sql());
                 line!(text, "{indent}transaction at {level}");
@@ -139,8 +226,7 @@ fn steps_text(plan: &Plan, operation: &Operation, steps: &[Step], depth: usize, 
 
 fn sql_text(plan: &Plan, operation: &Operation, sql: &SqlStep, indent: &str, text: &mut String) {
     let statement = &plan.statements[sql.statement.0];
-    let shown = statement.text.rsplit_once(" /*").map_or(statement.text.as_str(), |(sql, _)| sql);
-    let shown: Vec<&str> = shown.split_whitespace().collect();
+    let shown: Vec<&str> = statement.shown().split_whitespace().collect();
     line!(text, "{indent}{}: {}", sql.name, shown.join(" "));
     for (n, parameter) in statement.parameters.iter().enumerate() {
         line!(text, "{indent}    ${} = {}", n + 1, parameter.source());
@@ -175,6 +261,12 @@ fn judgement(plan: &Plan, text: &mut String) {
         line!(text, "\ninvariants");
         for invariant in &plan.invariants {
             line!(text, "  {} ({})", invariant.name, invariant.when());
+        }
+    }
+    if !plan.requirements.is_empty() {
+        line!(text, "\nrequired, or the run proves nothing");
+        for requirement in &plan.requirements {
+            line!(text, "  {}: {}", requirement.name, requirement.condition);
         }
     }
     if !plan.thresholds.is_empty() {

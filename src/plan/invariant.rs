@@ -26,6 +26,14 @@ pub(super) fn compile(
     {
         scope.error(&target.span, format!("there is no target `{target}`"), None);
     }
+    if !scope.has_database {
+        scope.error(
+            &written.sql.span,
+            "an invariant is asked of a database",
+            Some(super::service::ADD_DATABASE.into()),
+        );
+        return None;
+    }
     let globals = scope.globals.clone();
     let statement = match sql::compile(&written.sql.value, &globals, &|_| None) {
         Ok(compiled) => Some(compiled),
@@ -100,7 +108,7 @@ fn when(scope: &mut Scope<'_>, moment: &Spanned<String>, patience: Duration, inv
 }
 
 /// An expression over columns, which only the database knows: names are checked when it runs.
-fn open_expression(scope: &mut Scope<'_>, text: &Spanned<String>) -> Option<Expression> {
+pub(super) fn open_expression(scope: &mut Scope<'_>, text: &Spanned<String>) -> Option<Expression> {
     match Expression::compile_open(text.value.trim()) {
         Ok(expression) => Some(expression),
         Err(error) => {

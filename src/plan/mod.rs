@@ -4,23 +4,32 @@
 //! [`compile`] makes the [`Plan`] and returns all problems at once. Absent on purpose: drivers,
 //! clocks and connections.
 
+mod arrivals;
 mod compile;
 mod criteria;
 mod explain;
+mod http;
 mod invariant;
 mod locks;
+mod meeting;
 mod model;
 mod operation;
 mod order;
+mod request;
 mod retry;
 mod scope;
+mod service;
+mod sign;
 mod sql;
 mod statement;
+mod work;
 
+pub use arrivals::{Arrivals, Piece};
 pub use compile::{Compiled, compile};
 pub use explain::explain;
 pub use locks::{Facts, LockStrength, TableLock};
 pub use model::*;
 pub use order::LocksHeld;
-pub use retry::{Jitter, RetryPolicy};
+pub use request::*;
+pub use retry::{Jitter, Retried, RetryPolicy};
 pub use sql::quote_identifier;

@@ -6,7 +6,12 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use indexmap::IndexMap;
 
-use super::{locks::Facts, retry::RetryPolicy};
+use super::{
+    arrivals::Arrivals,
+    locks::Facts,
+    request::{Gate, Request, RequestIndex, Service},
+    retry::{Retried, RetryPolicy},
+};
 use crate::{
     expression::{Expression, Names, Payloads, Template, Value},
     outcome::Isolation,
@@ -44,14 +49,19 @@ pub struct Plan {
     /// Texts that must never appear in an output.
     pub secrets: Vec<String>,
     pub payloads: Arc<Payloads>,
-    pub database: Database,
+    /// `None`: requests only.
+    pub database: Option<Database>,
+    pub services: Vec<Service>,
     pub fixtures: Vec<Fixture>,
     pub statements: Vec<Statement>,
+    pub requests: Vec<Request>,
     pub operations: Vec<Operation>,
     pub barriers: Vec<Barrier>,
     pub load: Load,
     pub invariants: Vec<Invariant>,
     pub thresholds: Vec<Threshold>,
+    /// Without these a run proves nothing.
+    pub requirements: Vec<Threshold>,
     pub grades: Vec<Grade>,
 }
 
@@ -109,11 +119,20 @@ pub struct Statement {
     pub facts: Option<Facts>,
     /// Tables that it locks, as positions in the declared lock order.
     pub lock_ranks: Vec<usize>,
+    /// Taken by a gate, on a session of its own.
+    pub is_gate: bool,
     /// Operation and step that it belongs to, for messages.
     pub operation: String,
     pub step: String,
     /// Where its text stands in the file.
     pub span: std::ops::Range<usize>,
+}
+
+impl Statement {
+    /// As the scenario wrote it, without the comment that names the operation.
+    pub fn shown(&self) -> &str {
+        self.text.rsplit_once(" /*").map_or(self.text.as_str(), |(sql, _)| sql)
+    }
 }
 
 /// A kind of work.
@@ -133,6 +152,13 @@ pub struct Operation {
 #[derive(Debug)]
 pub enum Step {
     Sql(SqlStep),
+    /// Index into [`Plan::requests`].
+    Http(RequestIndex),
+    /// A lock, held while `steps` run.
+    Gate {
+        gate: Gate,
+        steps: Vec<Step>,
+    },
     Transaction(Transaction),
     /// Inside the latency.
     Sleep(Duration),
@@ -194,7 +220,16 @@ pub struct ResultSlots {
     pub row: usize,
 }
 
-pub use crate::scenario::CaptureKind;
+/// What a captured name holds of a statement's result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CaptureKind {
+    /// The first row; null when there is none.
+    First,
+    /// The list of all rows.
+    All,
+    /// The first column of the first row.
+    Value,
+}
 
 /// Steps in one database transaction, retried as a whole.
 #[derive(Debug)]
@@ -221,15 +256,19 @@ pub struct Load {
     pub warmup: Duration,
     /// All workers leave one barrier.
     pub release_together: bool,
+    /// Causes that end the whole run.
+    pub abort_on: Vec<Retried>,
 }
 
 /// When a run is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Work {
     /// After this many operations in all.
     Iterations(u64),
     /// No operation is started after this time.
     Duration(Duration),
+    /// Operations start as the schedule says, whether or not earlier ones have ended.
+    Arrivals(Arrivals),
 }
 
 /// SQL that must hold.
@@ -326,17 +365,24 @@ impl Plan {
     pub fn retry_policies(&self) -> IndexMap<String, RetryPolicy> {
         self.operations
             .iter()
-            .filter_map(|operation| Some((operation.name.clone(), first_policy(&operation.steps)?)))
+            .filter_map(|operation| {
+                Some((operation.name.clone(), first_policy(&self.requests, &operation.steps)?))
+            })
             .collect()
     }
 }
 
-fn first_policy(steps: &[Step]) -> Option<RetryPolicy> {
+fn first_policy(requests: &[Request], steps: &[Step]) -> Option<RetryPolicy> {
     steps.iter().find_map(|step| match step {
         Step::Transaction(transaction) => Some(transaction.retry.clone()),
         Step::Sql(sql) => Some(sql.retry.clone()),
-        Step::If { then, otherwise, .. } => first_policy(then).or_else(|| first_policy(otherwise)),
-        Step::Repeat { steps, .. } | Step::ForEach { steps, .. } => first_policy(steps),
+        Step::If { then, otherwise, .. } => {
+            first_policy(requests, then).or_else(|| first_policy(requests, otherwise))
+        }
+        Step::Repeat { steps, .. } | Step::ForEach { steps, .. } | Step::Gate { steps, .. } => {
+            first_policy(requests, steps)
+        }
+        Step::Http(index) => Some(requests[index.0].retry.clone()),
         _ => None,
     })
 }

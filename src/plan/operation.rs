@@ -1,17 +1,19 @@
 //! Compiles operations and their steps.
 
-use std::{ops::Range, sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc};
 
 use super::{
-    model::{Barrier, Operation, ResultSlots, SqlStep, Step, Transaction},
+    http, meeting,
+    model::{CaptureKind, Operation, ResultSlots, SqlStep, Step, Transaction},
     retry::{self, RetryPolicy},
     scope::Scope,
+    service::ADD_DATABASE,
     statement,
 };
 use crate::{
     expression::{Names, Template, Value},
     outcome::Isolation,
-    scenario::{self, Capture, CaptureKind, Named, Repeat, Retry, Spanned},
+    scenario::{self, Capture, Named, Repeat, Retry, Spanned},
 };
 
 /// Steps within steps within steps end here.
@@ -19,10 +21,10 @@ const DEEPEST: usize = 20;
 
 /// What surrounds a step.
 #[derive(Clone)]
-struct Around<'a> {
-    operation: &'a str,
-    retry: Retry,
-    in_transaction: bool,
+pub(super) struct Around<'a> {
+    pub operation: &'a str,
+    pub retry: Retry,
+    pub in_transaction: bool,
     isolation: Option<Isolation>,
     depth: usize,
 }
@@ -73,8 +75,10 @@ fn never() -> Retry {
 
 /// Counts steps of a kind, to name those without a name.
 #[derive(Default)]
-struct Numbers {
+pub(super) struct Numbers {
     sql: u32,
+    http: u32,
+    gate: u32,
     check: u32,
 }
 
@@ -96,7 +100,7 @@ fn bindings(
 }
 
 /// Declares a name of the scenario; one that hides a global or a function is a mistake.
-fn declare(scope: &mut Scope<'_>, name: &Spanned<String>, names: &mut Names) -> usize {
+pub(super) fn declare(scope: &mut Scope<'_>, name: &Spanned<String>, names: &mut Names) -> usize {
     if scope.globals.slot(&name.value).is_some() || crate::expression::is_function(&name.value) {
         scope.error(
             &name.span,
@@ -107,7 +111,7 @@ fn declare(scope: &mut Scope<'_>, name: &Spanned<String>, names: &mut Names) -> 
     names.declare(&name.value)
 }
 
-fn steps(
+pub(super) fn steps(
     scope: &mut Scope<'_>,
     written: &[Spanned<scenario::Step>],
     names: &mut Names,
@@ -125,7 +129,8 @@ fn steps(
     compiled
 }
 
-const KINDS: &str = "sql, transaction, sleep, think_time, let, if, repeat, check, barrier or rollback";
+const KINDS: &str =
+    "sql, http, transaction, gate, sleep, think_time, let, if, repeat, check, barrier or rollback";
 
 fn step(
     scope: &mut Scope<'_>,
@@ -148,7 +153,10 @@ fn step(
         one.condition.is_some(),
         one.repeat.is_some(),
         one.check.is_some(),
-        one.barrier.is_some(),
+        // With `http` it says where the last byte waits.
+        one.barrier.is_some() && one.http.is_none(),
+        one.gate.is_some(),
+        one.http.is_some(),
         one.rollback.is_some(),
     ];
     match kinds.iter().filter(|is| **is).count() {
@@ -166,6 +174,15 @@ fn step(
     let inner = Around { depth: around.depth + 1, ..around.clone() };
     if let Some(text) = &one.sql {
         sql_step(scope, one, text, names, around, numbers)
+    } else if let Some(line) = &one.http {
+        http_step(scope, one, line, names, around, numbers)
+    } else if let Some(gate) = &one.gate {
+        numbers.gate += 1;
+        let name =
+            one.name.as_ref().map_or_else(|| format!("gate {}", numbers.gate), |name| name.value.clone());
+        let gate = meeting::gate(scope, gate, names, around, name);
+        let steps = steps(scope, one.steps.as_deref().unwrap_or_default(), names, &inner, numbers);
+        Some(Step::Gate { gate: gate?, steps: steps? })
     } else if let Some(transaction) = &one.transaction {
         self::transaction(scope, transaction, span, names, &inner, numbers)
     } else if let Some(time) = one.sleep {
@@ -195,7 +212,7 @@ fn step(
             one.name.as_ref().map_or_else(|| format!("check {}", numbers.check), |name| name.value.clone());
         scope.expression(condition, names).map(|condition| Step::Check { name, condition })
     } else if let Some(barrier) = &one.barrier {
-        self::barrier(scope, &barrier.value)
+        meeting::barrier(scope, &barrier.value).map(Step::Barrier)
     } else if let Some(rollback) = &one.rollback {
         if !around.in_transaction {
             scope.error(&rollback.span, "`rollback` outside a transaction", None);
@@ -216,11 +233,20 @@ fn step(
 /// Keys that belong to another kind of step.
 fn misplaced_keys(scope: &mut Scope<'_>, one: &scenario::Step, span: &Range<usize>) {
     let rules = [
-        (one.capture.is_some(), one.sql.is_some(), "capture", "sql"),
-        (one.assert.is_some(), one.sql.is_some(), "assert", "sql"),
+        (one.capture.is_some(), one.sql.is_some() || one.http.is_some(), "capture", "sql` or `http"),
+        (one.assert.is_some(), one.sql.is_some() || one.http.is_some(), "assert", "sql` or `http"),
+        (one.target.is_some(), one.http.is_some(), "target", "http"),
+        (one.query.is_some(), one.http.is_some(), "query", "http"),
+        (one.headers.is_some(), one.http.is_some(), "headers", "http"),
+        (one.body.is_some(), one.http.is_some(), "body", "http"),
+        (one.bodies.is_some(), one.http.is_some(), "bodies", "http"),
+        (one.sign.is_some(), one.http.is_some(), "sign", "http"),
+        (one.timeout.is_some(), one.http.is_some(), "timeout", "http"),
+        (one.deliver.is_some(), one.http.is_some(), "deliver", "http"),
+        (one.changes.is_some(), one.http.is_some(), "changes", "http"),
         (one.then.is_some(), one.condition.is_some(), "then", "if"),
         (one.otherwise.is_some(), one.condition.is_some(), "else", "if"),
-        (one.steps.is_some(), one.repeat.is_some(), "steps", "repeat"),
+        (one.steps.is_some(), one.repeat.is_some() || one.gate.is_some(), "steps", "repeat` or `gate"),
     ];
     for (there, allowed, key, with) in rules {
         if there && !allowed {
@@ -245,6 +271,10 @@ fn sql_step(
     numbers: &mut Numbers,
 ) -> Option<Step> {
     numbers.sql += 1;
+    if !scope.has_database {
+        scope.error(&text.span, "a statement needs a database", Some(ADD_DATABASE.into()));
+        return None;
+    }
     let name = one.name.as_ref().map_or_else(|| format!("sql {}", numbers.sql), |name| name.value.clone());
     let statement = statement::compile(scope, text, names, around.operation, &name);
     let captures = match &one.capture {
@@ -270,6 +300,24 @@ fn sql_step(
     }))
 }
 
+fn http_step(
+    scope: &mut Scope<'_>,
+    one: &scenario::Step,
+    line: &Spanned<String>,
+    names: &mut Names,
+    around: &Around<'_>,
+    numbers: &mut Numbers,
+) -> Option<Step> {
+    numbers.http += 1;
+    let name =
+        one.name.as_ref().map_or_else(|| format!("http {}", numbers.http), |name| name.value.clone());
+    let hold = match &one.barrier {
+        Some(barrier) => Some(meeting::barrier(scope, &barrier.value)?),
+        None => None,
+    };
+    http::compile(scope, one, line, names, around, name, hold).map(Step::Http)
+}
+
 fn captures(
     scope: &mut Scope<'_>,
     capture: &Spanned<Capture>,
@@ -281,12 +329,35 @@ fn captures(
             vec![(declare(scope, &name, names), CaptureKind::First)]
         }
         Capture::Each(each) => {
-            each.iter().map(|(name, kind)| (declare(scope, name, names), *kind)).collect()
+            let mut captures = Vec::new();
+            for (name, kind) in each {
+                let slot = declare(scope, name, names);
+                captures.extend(capture_kind(scope, kind).map(|kind| (slot, kind)));
+            }
+            captures
         }
     }
 }
 
-fn policy(scope: &mut Scope<'_>, written: &Retry) -> Option<RetryPolicy> {
+fn capture_kind(scope: &mut Scope<'_>, kind: &Spanned<String>) -> Option<CaptureKind> {
+    match kind.value.as_str() {
+        "first" => Some(CaptureKind::First),
+        "all" => Some(CaptureKind::All),
+        "value" => Some(CaptureKind::Value),
+        other => {
+            let hint = scenario::did_you_mean(other, ["first", "all", "value"]);
+            let known = "write `first`, `all` or `value`".to_owned();
+            scope.error(
+                &kind.span,
+                format!("`{other}` is no part of a statement's result"),
+                Some(hint.unwrap_or(known)),
+            );
+            None
+        }
+    }
+}
+
+pub(super) fn policy(scope: &mut Scope<'_>, written: &Retry) -> Option<RetryPolicy> {
     match retry::compile(written) {
         Ok(policy) => Some(policy),
         Err((error, span)) => {
@@ -314,6 +385,10 @@ fn transaction(
     }
     if written.steps.is_empty() {
         scope.error(span, "a transaction without steps", None);
+    }
+    if !scope.has_database {
+        scope.error(span, "a transaction needs a database", Some(ADD_DATABASE.into()));
+        return None;
     }
     let retry = match &written.retry {
         Some(specific) => retry::overlay(&around.retry, specific),
@@ -348,40 +423,6 @@ fn repeat(
             Some(Step::ForEach { list: list?, slot, steps: steps? })
         }
     }
-}
-
-fn barrier(scope: &mut Scope<'_>, written: &scenario::Barrier) -> Option<Step> {
-    let workers = scope.concurrency;
-    let parties = match &written.parties {
-        None => workers,
-        Some(node) => {
-            let parties = scope.whole_number(node, "`parties`", 1, u64::from(u32::MAX))?;
-            let parties = u32::try_from(parties).ok()?;
-            if parties > workers {
-                scope.error(
-                    &node.span,
-                    format!("the barrier waits for {parties} workers, but there are only {workers}"),
-                    Some(format!("lower `parties` to at most {workers}, or raise `load.concurrency`")),
-                );
-                return None;
-            }
-            parties
-        }
-    };
-    let timeout = written.timeout.map_or(Duration::from_secs(30), |timeout| timeout.0);
-    let same = scope.barriers.iter().position(|known| known.name == written.name.value);
-    if let Some(index) = same {
-        if scope.barriers[index].parties != parties {
-            scope.error(
-                &written.name.span,
-                format!("barrier `{}` is declared twice with different `parties`", written.name),
-                None,
-            );
-        }
-        return Some(Step::Barrier(index));
-    }
-    scope.barriers.push(Barrier { name: written.name.value.clone(), parties, timeout });
-    Some(Step::Barrier(scope.barriers.len() - 1))
 }
 
 /// The slot values that a frame starts with.

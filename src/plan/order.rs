@@ -67,7 +67,9 @@ fn transactions(steps: &[Step]) -> Vec<&[Step]> {
                 found.extend(transactions(then));
                 found.extend(transactions(otherwise));
             }
-            Step::Repeat { steps, .. } | Step::ForEach { steps, .. } => found.extend(transactions(steps)),
+            Step::Repeat { steps, .. } | Step::ForEach { steps, .. } | Step::Gate { steps, .. } => {
+                found.extend(transactions(steps));
+            }
             _ => {}
         }
     }

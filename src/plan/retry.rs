@@ -14,10 +14,39 @@ use crate::{
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RetryPolicy {
     /// Causes that are tried again.
-    pub on: Vec<Cause>,
+    pub on: Vec<Retried>,
     /// Delay before the first, second, … retry; as many as there are retries.
     pub delays: Vec<Duration>,
     pub jitter: Jitter,
+}
+
+/// What is tried again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Retried {
+    /// Just this cause.
+    Cause(Cause),
+    /// Every status of this hundred: 4 or 5.
+    Statuses(u16),
+}
+
+impl Retried {
+    /// True when `cause` is meant.
+    pub fn covers(&self, cause: &Cause) -> bool {
+        match (self, cause) {
+            (Self::Cause(one), other) => one == other,
+            (Self::Statuses(hundred), Cause::Http(status)) => status / 100 == *hundred,
+            (Self::Statuses(_), _) => false,
+        }
+    }
+}
+
+impl fmt::Display for Retried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cause(cause) => cause.fmt(f),
+            Self::Statuses(hundred) => write!(f, "http_{hundred}xx"),
+        }
+    }
 }
 
 /// How a delay is varied.
@@ -53,7 +82,7 @@ impl RetryError {
     pub fn hint(&self) -> String {
         match self {
             Self::Cause(_) => "causes are deadlock, serialization, lock_timeout, busy, unique, foreign_key, check, connection, \
-                               timeout, or a five-character SQLSTATE like `40001`"
+                               timeout, reset, tls, http_5xx, http_4xx, `http:503`, or a five-character SQLSTATE like `40001`"
                 .into(),
             Self::Jitter(_) => "write `none`, `full` or a share like `20%`".into(),
             Self::TooMany(_) => format!("at most {MOST_RETRIES}"),
@@ -63,8 +92,10 @@ impl RetryError {
 }
 
 /// Reads a cause as a scenario names it.
-pub fn parse_cause(text: &str) -> Result<Cause, RetryError> {
-    Ok(match text {
+pub fn parse_cause(text: &str) -> Result<Retried, RetryError> {
+    Ok(Retried::Cause(match text {
+        "http_4xx" => return Ok(Retried::Statuses(4)),
+        "http_5xx" => return Ok(Retried::Statuses(5)),
         "deadlock" => Cause::Deadlock,
         "serialization" => Cause::Serialization,
         "lock_timeout" => Cause::LockTimeout,
@@ -74,11 +105,24 @@ pub fn parse_cause(text: &str) -> Result<Cause, RetryError> {
         "check" => Cause::Check,
         "connection" => Cause::Connection,
         "timeout" => Cause::Timeout,
+        "reset" => Cause::Reset,
+        "tls" => Cause::Tls,
+        "protocol" => Cause::Protocol,
+        "too_large" => Cause::TooLarge,
+        "encoding" => Cause::Encoding,
+        "redirect" => Cause::Redirect,
+        "payload" => Cause::Payload,
+        "value" => Cause::Value,
+        "no_effect" => Cause::NoEffect,
+        status if status.starts_with("http:") => match status[5..].trim().parse() {
+            Ok(status @ 400..=599) => Cause::Http(status),
+            _ => return Err(RetryError::Cause(status.to_owned())),
+        },
         code if code.len() == 5 && code.chars().all(|c| c.is_ascii_digit() || c.is_ascii_uppercase()) => {
             Cause::from_sqlstate(code)
         }
         other => return Err(RetryError::Cause(other.to_owned())),
-    })
+    }))
 }
 
 /// Puts the more specific policy over the general one, key by key.
@@ -102,7 +146,7 @@ pub fn compile(retry: &Retry) -> Result<RetryPolicy, (RetryError, std::ops::Rang
         on.push(parse_cause(&cause.value).map_err(|error| (error, cause.span.clone()))?);
     }
     if on.is_empty() {
-        on = vec![Cause::Deadlock, Cause::Serialization];
+        on = vec![Retried::Cause(Cause::Deadlock), Retried::Cause(Cause::Serialization)];
     }
     let retries = match &retry.max_retries {
         Some(given) if given.value > MOST_RETRIES => {
@@ -158,7 +202,7 @@ impl RetryPolicy {
 
     /// True when `cause` is tried again at all.
     pub fn retries(&self, cause: &Cause) -> bool {
-        !self.delays.is_empty() && self.on.contains(cause)
+        !self.delays.is_empty() && self.on.iter().any(|one| one.covers(cause))
     }
 
     /// A declared delay with jitter.
@@ -176,7 +220,7 @@ impl fmt::Display for RetryPolicy {
         if self.delays.is_empty() {
             return f.write_str("never");
         }
-        let causes: Vec<String> = self.on.iter().map(Cause::to_string).collect();
+        let causes: Vec<String> = self.on.iter().map(Retried::to_string).collect();
         let mut delays: Vec<String> =
             self.delays.iter().take(6).map(|d| units::format_duration(*d)).collect();
         if self.delays.len() > delays.len() {
@@ -220,7 +264,11 @@ mod tests {
 
     #[test]
     fn causes_are_names_or_sqlstates() {
-        assert_eq!(parse_cause("40P01"), Ok(Cause::Deadlock));
+        assert_eq!(parse_cause("40P01"), Ok(Retried::Cause(Cause::Deadlock)));
+        assert_eq!(parse_cause("http:503"), Ok(Retried::Cause(Cause::Http(503))));
+        let server_errors = parse_cause("http_5xx").expect("known");
+        assert!(server_errors.covers(&Cause::Http(500)) && !server_errors.covers(&Cause::Http(404)));
+        assert!(parse_cause("http:200").is_err());
         assert_eq!(parse_cause("deadlocks"), Err(RetryError::Cause("deadlocks".into())));
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{ops::Range, sync::Arc};
 
-use super::model::{Barrier, Statement};
+use super::{
+    model::{Barrier, Statement},
+    request::{Request, Service},
+};
 use crate::{
     expression::{
         EvaluationError, Expression, Frame, Names, Payloads, RandomStream, Template, TemplateError, Value,
@@ -20,6 +23,9 @@ pub(super) struct Scope<'a> {
     /// Values known while compiling.
     pub constants: Vec<(usize, Value)>,
     pub statements: Vec<Statement>,
+    pub requests: Vec<Request>,
+    pub services: Vec<Service>,
+    pub has_database: bool,
     pub barriers: Vec<Barrier>,
     /// Tables in the order in which they may be locked.
     pub lock_order: Vec<String>,

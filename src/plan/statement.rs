@@ -59,6 +59,7 @@ pub(super) fn compile(
         placeholders: compiled.placeholders,
         facts,
         lock_ranks,
+        is_gate: false,
         operation: operation.to_owned(),
         step: step.to_owned(),
         span: text.span.clone(),

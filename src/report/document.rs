@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     measure::{
-        Environment, ErrorSample, FixtureResults, InvariantResult, IsolationResults, LockOrderResults,
-        OperationResults, Overlap, RetryResults, RunResults, TimelineEntry, WaitResults,
+        ApplicationResults, ArrivalResults, Environment, ErrorSample, FixtureResults, GateResults,
+        InvariantResult, IsolationResults, LockOrderResults, OperationResults, Overlap, ReleaseResults,
+        RetryResults, RunResults, TimelineEntry, WaitResults,
     },
     verdict::{Conclusion, GradeResult, ThresholdResult, Verdict},
 };
@@ -26,6 +27,8 @@ pub struct Document {
     pub reasons: Vec<String>,
     pub grade: Option<String>,
     pub interrupted: bool,
+    #[serde(default)]
+    pub aborted: Option<String>,
     pub seed: u64,
     pub run_id: String,
     pub started_at: String,
@@ -38,6 +41,16 @@ pub struct Document {
     pub lock_order: LockOrderResults,
     pub waits: WaitResults,
     pub overlap: Overlap,
+    #[serde(default)]
+    pub arrivals: Option<ArrivalResults>,
+    #[serde(default)]
+    pub releases: Vec<ReleaseResults>,
+    #[serde(default)]
+    pub gates: Vec<GateResults>,
+    #[serde(default)]
+    pub application: Option<ApplicationResults>,
+    #[serde(default)]
+    pub requirements: Vec<ThresholdResult>,
     pub invariants: Vec<InvariantResult>,
     pub thresholds: Vec<ThresholdResult>,
     pub grades: Vec<GradeResult>,
@@ -59,6 +72,7 @@ impl Document {
             started_at,
             duration_ms,
             interrupted,
+            aborted,
             environment,
             totals,
             operations,
@@ -67,12 +81,16 @@ impl Document {
             lock_order,
             waits,
             overlap,
+            arrivals,
+            releases,
+            gates,
+            application,
             invariants,
             fixtures,
             timeline,
             errors,
         } = results;
-        let Verdict { verdict, reasons, grade, thresholds, grades } = verdict;
+        let Verdict { verdict, reasons, grade, thresholds, requirements, grades } = verdict;
         Self {
             version: VERSION,
             scenario,
@@ -82,6 +100,7 @@ impl Document {
             reasons,
             grade,
             interrupted,
+            aborted,
             seed,
             run_id,
             started_at,
@@ -94,8 +113,13 @@ impl Document {
             lock_order,
             waits,
             overlap,
+            arrivals,
+            releases,
+            gates,
+            application,
             invariants,
             thresholds,
+            requirements,
             grades,
             fixtures,
             errors,
@@ -114,6 +138,7 @@ impl Document {
             reasons,
             grade,
             interrupted,
+            aborted,
             seed,
             run_id,
             started_at,
@@ -126,8 +151,13 @@ impl Document {
             lock_order,
             waits,
             overlap,
+            arrivals,
+            releases,
+            gates,
+            application,
             invariants,
             thresholds,
+            requirements,
             grades,
             fixtures,
             errors,
@@ -142,6 +172,7 @@ impl Document {
             started_at,
             duration_ms,
             interrupted,
+            aborted,
             environment,
             totals,
             operations,
@@ -150,12 +181,16 @@ impl Document {
             lock_order,
             waits,
             overlap,
+            arrivals,
+            releases,
+            gates,
+            application,
             invariants,
             fixtures,
             timeline,
             errors,
         };
-        (results, Verdict { verdict, reasons, grade, thresholds, grades })
+        (results, Verdict { verdict, reasons, grade, thresholds, requirements, grades })
     }
 }
 

@@ -36,6 +36,13 @@ fn console_width() -> Option<u16> {
         .or_else(|| comfy_table::Table::new().width())
 }
 
+/// When the load is done.
+#[derive(Debug, Clone, Copy)]
+enum Length {
+    Operations(u64),
+    Time(Duration),
+}
+
 /// Shows how the load goes until it is finished.
 #[derive(Debug)]
 pub struct Progress {
@@ -45,15 +52,20 @@ pub struct Progress {
 
 impl Progress {
     /// Begins to show.
-    pub fn start(board: Arc<LiveBoard>, work: Work, color: bool) -> Self {
+    pub fn start(board: Arc<LiveBoard>, work: &Work, color: bool) -> Self {
         let (stop, stopped) = mpsc::channel();
+        let length = match work {
+            Work::Iterations(count) => Length::Operations(*count),
+            Work::Duration(duration) => Length::Time(*duration),
+            Work::Arrivals(arrivals) => Length::Time(arrivals.length()),
+        };
         let thread = std::thread::Builder::new()
             .name("progress".to_owned())
             .spawn(move || {
                 if std::io::stderr().is_terminal() {
-                    draw(&board, work, color, &stopped);
+                    draw(&board, length, color, &stopped);
                 } else {
-                    print_lines(&board, work, &stopped);
+                    print_lines(&board, length, &stopped);
                 }
             })
             .ok();
@@ -69,13 +81,14 @@ impl Progress {
     }
 }
 
-fn draw(board: &LiveBoard, work: Work, color: bool, stopped: &mpsc::Receiver<()>) {
-    let (length, bar) = match work {
-        Work::Iterations(count) => (count, "{bar:12}"),
-        Work::Duration(duration) => (u64::try_from(duration.as_millis()).unwrap_or(u64::MAX), "{bar:12}"),
+fn draw(board: &LiveBoard, length: Length, color: bool, stopped: &mpsc::Receiver<()>) {
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let steps = match length {
+        Length::Operations(count) => count,
+        Length::Time(time) => millis(time),
     };
-    let bar = if color { bar.replace("12", "12.green") } else { bar.to_owned() };
-    let progress = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr_with_hz(8));
+    let bar = if color { "{bar:12.green}" } else { "{bar:12}" };
+    let progress = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr_with_hz(8));
     let style = ProgressStyle::with_template(&format!("{bar} {{elapsed}} {{msg}}"))
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("━╸─");
@@ -83,22 +96,22 @@ fn draw(board: &LiveBoard, work: Work, color: bool, stopped: &mpsc::Receiver<()>
     let mut speed = Speed::new();
     while stopped.recv_timeout(REDRAW) == Err(mpsc::RecvTimeoutError::Timeout) {
         let totals = board.totals();
-        progress.set_position(match work {
-            Work::Iterations(_) => totals.ended,
-            Work::Duration(_) => u64::try_from(speed.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+        progress.set_position(match length {
+            Length::Operations(_) => totals.ended,
+            Length::Time(_) => millis(speed.begun.elapsed()),
         });
         progress.set_message(message(&totals, speed.of(&totals)));
     }
     progress.finish_and_clear();
 }
 
-fn print_lines(board: &LiveBoard, work: Work, stopped: &mpsc::Receiver<()>) {
+fn print_lines(board: &LiveBoard, length: Length, stopped: &mpsc::Receiver<()>) {
     let mut speed = Speed::new();
     while stopped.recv_timeout(PLAIN_LINE) == Err(mpsc::RecvTimeoutError::Timeout) {
         let totals = board.totals();
-        let of = match work {
-            Work::Iterations(count) => format!("of {} ", grouped(count)),
-            Work::Duration(_) => String::new(),
+        let of = match length {
+            Length::Operations(count) => format!("of {} ", grouped(count)),
+            Length::Time(_) => String::new(),
         };
         let line = format!(
             "{}: {} {of}operations, {}",

@@ -1,16 +1,19 @@
 //! Opens a plan's database and closes it again, with everything that the run made in it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use indexmap::IndexMap;
 
-use super::{RunOptions, Trouble, Watcher, prepare::new_run_id};
+use super::{RunOptions, Trouble, Watcher};
 use crate::{
     fixture::{
         Entry, ExistingTables, Ledger, create_schema, drop_schema, migrate, remove_rows, schema_exists,
     },
     measure::TargetInfo,
-    plan::{Location, Plan},
+    plan::{Database, Location, Plan},
     target::{
         Endpoint, ServerFacts, Session, SessionSettings,
         embedded::{BinarySource, EmbeddedOptions, EmbeddedServer},
@@ -19,6 +22,8 @@ use crate::{
 
 /// Connections of deadheat's own beside the workers': control, cleanup, and two to spare.
 const OWN_CONNECTIONS: u32 = 4;
+/// Connections of a server of ours that are left to the services under test.
+const FOR_SERVICES: u32 = 110;
 /// File descriptors beside the workers' connections.
 const OWN_DESCRIPTORS: u64 = 100;
 
@@ -31,6 +36,8 @@ pub(super) struct Opened {
     pub ledger: Arc<Mutex<Ledger>>,
     pub run_id: String,
     pub seed: u64,
+    /// Folder of the migrations.
+    migrations: Option<PathBuf>,
     server: Option<EmbeddedServer>,
 }
 
@@ -47,20 +54,19 @@ pub(super) struct Closed {
 /// Reaches the plan's database: starts a throw-away server, or connects to the user's.
 pub(super) async fn open(
     plan: &Plan,
+    database: &Database,
+    run_id: &str,
     options: &RunOptions,
     watcher: &mut dyn Watcher,
 ) -> Result<Opened, Trouble> {
-    check_descriptors(plan)?;
-    let seed = options.seed.unwrap_or_default();
-    let run_id = new_run_id(seed, std::time::SystemTime::now());
-    let (endpoint, server, ledger) = match &plan.database.location {
+    let (endpoint, server, ledger) = match &database.location {
         Location::Postgres { url } => {
             let endpoint = Endpoint::from_url(url)?;
             check_host(&endpoint, &options.allowed_hosts)?;
             (endpoint, None, None)
         }
         Location::Embedded { settings } => {
-            let (server, ledger) = start_server(plan, settings, &run_id, watcher)?;
+            let (server, ledger) = start_server(plan, settings, run_id, watcher)?;
             watcher.stage(&format!(
                 "started PostgreSQL {} in {}",
                 server.version(),
@@ -69,12 +75,12 @@ pub(super) async fn open(
             (Endpoint::embedded(server.connect_options()), Some(server), Some(ledger))
         }
     };
-    let schema = plan.database.migrations.as_ref().map(|_| format!("deadheat_{run_id}"));
+    let schema = database.migrations.as_ref().map(|_| format!("deadheat_{run_id}"));
     let settings = SessionSettings {
         application_name: format!("deadheat/{run_id}/"),
         schema: schema.clone(),
-        statement_timeout: plan.database.statement_timeout,
-        lock_timeout: plan.database.lock_timeout,
+        statement_timeout: database.statement_timeout,
+        lock_timeout: database.lock_timeout,
         statements: plan.statements.len() + plan.invariants.len(),
     };
     let control = SessionSettings {
@@ -90,7 +96,7 @@ pub(super) async fn open(
     check_connections(plan, &facts)?;
     let ledger = match ledger {
         Some(ledger) => ledger,
-        None => Ledger::create(&run_id)?,
+        None => Ledger::create(run_id)?,
     };
     let info = TargetInfo {
         kind: "PostgreSQL".to_owned(),
@@ -104,8 +110,9 @@ pub(super) async fn open(
         settings,
         info,
         ledger: Arc::new(Mutex::new(ledger)),
-        run_id,
-        seed,
+        run_id: run_id.to_owned(),
+        seed: options.seed.unwrap_or_default(),
+        migrations: database.migrations.clone(),
         server,
     })
 }
@@ -118,7 +125,7 @@ fn start_server(
     watcher: &mut dyn Watcher,
 ) -> Result<(EmbeddedServer, Ledger), Trouble> {
     let options = EmbeddedOptions {
-        max_connections: plan.load.concurrency + OWN_CONNECTIONS + 10,
+        max_connections: database_workers(plan) + OWN_CONNECTIONS + FOR_SERVICES,
         settings: settings.to_vec(),
         binaries: BinarySource::from_env(),
     };
@@ -148,9 +155,15 @@ fn check_host(endpoint: &Endpoint, allowed: &[String]) -> Result<(), Trouble> {
         .hint(format!("stress tests damage what they run against; if you mean it: `--allow-host {host}`")))
 }
 
+/// Workers that have a session of their own, and one more each where there are gates.
+fn database_workers(plan: &Plan) -> u32 {
+    let gates = plan.statements.iter().any(|statement| statement.is_gate);
+    if plan.statements.is_empty() { 0 } else { plan.load.concurrency * (1 + u32::from(gates)) }
+}
+
 fn check_connections(plan: &Plan, facts: &ServerFacts) -> Result<(), Trouble> {
     // The control session is connected already.
-    let needed = i64::from(plan.load.concurrency + OWN_CONNECTIONS) - 1;
+    let needed = i64::from(database_workers(plan) + OWN_CONNECTIONS) - 1;
     if facts.free_connections >= needed {
         return Ok(());
     }
@@ -163,13 +176,18 @@ fn check_connections(plan: &Plan, facts: &ServerFacts) -> Result<(), Trouble> {
 }
 
 /// Linux tells the limit; elsewhere a connection fails when it is reached.
-fn check_descriptors(plan: &Plan) -> Result<(), Trouble> {
+pub(super) fn check_descriptors(plan: &Plan) -> Result<(), Trouble> {
     let Ok(limits) = std::fs::read_to_string("/proc/self/limits") else { return Ok(()) };
     let limit = limits
         .lines()
         .find(|line| line.starts_with("Max open files"))
         .and_then(|line| line.split_whitespace().nth(3)?.parse::<u64>().ok());
-    let needed = u64::from(plan.load.concurrency) + OWN_DESCRIPTORS;
+    let copies = plan
+        .requests
+        .iter()
+        .map(|request| u64::from(request.delivery.copies) * request.bodies.len() as u64);
+    let each = u64::from(!plan.statements.is_empty()) + copies.max().unwrap_or(0);
+    let needed = u64::from(plan.load.concurrency) * each + OWN_DESCRIPTORS;
     match limit {
         Some(limit) if limit < needed => Err(Trouble::new(format!(
             "{} workers need {needed} file descriptors and this process may have {limit}",
@@ -190,8 +208,8 @@ impl Opened {
     }
 
     /// Makes the run's own schema and the tables in it, where the scenario brings migrations.
-    pub async fn make_tables(&mut self, plan: &Plan) -> Result<(), Trouble> {
-        let (Some(folder), Some(schema)) = (&plan.database.migrations, self.info.schema.clone()) else {
+    pub async fn make_tables(&mut self) -> Result<(), Trouble> {
+        let (Some(folder), Some(schema)) = (self.migrations.clone(), self.info.schema.clone()) else {
             return Ok(());
         };
         // With a server of ours the schema goes too.
@@ -202,8 +220,13 @@ impl Opened {
         create_schema(&mut self.session, &schema)
             .await
             .map_err(|failure| Trouble::failure("can't make a schema for this run", &failure))?;
-        migrate(&mut self.session, folder).await?;
+        migrate(&mut self.session, &folder).await?;
         Ok(())
+    }
+
+    /// How a service under test finds this database: `DATABASE_URL`, and libpq's variables.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        self.endpoint.environment(self.info.schema.as_deref())
     }
 
     /// True when the run works on tables that were there before.
@@ -227,14 +250,14 @@ impl Opened {
 
     /// Removes the run's schema and stops its server. What can't be removed stays in the ledger,
     /// where `clean` finds it.
-    pub async fn close(mut self, plan: &Plan, keep: bool, watcher: &mut dyn Watcher) -> Closed {
+    pub async fn close(mut self, keep: bool, watcher: &mut dyn Watcher) -> Closed {
         if keep {
             self.keep(watcher);
             return Closed::default();
         }
         let mut closed = if self.works_on_existing_tables() {
             self.remove_own_rows().await
-        } else if self.server.is_none() && plan.database.migrations.is_some() {
+        } else if self.server.is_none() && self.migrations.is_some() {
             self.drop_own_schema().await
         } else {
             Ok(Closed { gone: true, ..Closed::default() })

@@ -6,13 +6,15 @@ use futures_util::FutureExt;
 
 use super::{
     RunOptions, StopSignal, Watcher,
-    database::{self, Opened},
-    prepare::{load_plan, prepare_statements, seed, statements},
+    database::{self, Closed, Opened},
+    prepare::{load_plan, new_run_id, prepare_statements, seed, statements},
+    service::{self, OpenedServices},
     trouble::{RunError, Trouble},
 };
 use crate::{
-    engine::{InvariantState, LoadOutcome, LoadSettings, check_invariants, run_load},
+    engine::{Beside, InvariantState, LoadOutcome, LoadSettings, check_invariants, run_load},
     expression::Value,
+    fixture,
     measure::{Environment, FixtureResults, LiveBoard, RunResults, TableRows, collect},
     plan::Plan,
     scenario::Source,
@@ -31,7 +33,7 @@ pub struct Finished {
 /// What the stages between set-up and cleanup bring home.
 struct Measured {
     outcome: LoadOutcome,
-    invariants: InvariantState,
+    invariants: Option<InvariantState>,
 }
 
 /// Runs a scenario from its file to its verdict.
@@ -53,30 +55,48 @@ pub async fn run(
     let seed = options.seed.unwrap_or_else(|| rand::random::<u32>().into());
     let options = RunOptions { seed: Some(seed), ..options.clone() };
     let started_at = SystemTime::now();
+    let run_id = new_run_id(seed, started_at);
 
-    // 2. The database is reached, and everything that will be made is written down first.
-    let mut opened = database::open(&plan, &options, watcher).await?;
+    // 2. What may be touched and what is needed is checked; the database is reached, and everything
+    //    that will be made is written down first.
+    service::check_hosts(&plan, &options)?;
+    database::check_descriptors(&plan)?;
+    let mut opened = match &plan.database {
+        Some(database) => Some(database::open(&plan, database, &run_id, &options, watcher).await?),
+        None => None,
+    };
     let mut results = RunResults {
         scenario: plan.name.clone(),
         description: plan.description.clone(),
         file: options.file.display().to_string(),
-        run_id: opened.run_id.clone(),
+        run_id: run_id.clone(),
         seed,
         started_at: jiff::Timestamp::try_from(started_at)
             .map(|moment| moment.to_string())
             .unwrap_or_default(),
-        environment: environment(&plan, &opened),
+        environment: environment(&plan, opened.as_ref()),
         ..RunResults::default()
     };
-    let board = board(&plan);
+    let mut run = Run {
+        plan: Arc::clone(&plan),
+        source: &source,
+        options: &options,
+        run_id: &run_id,
+        board: board(&plan),
+        stop,
+        services: OpenedServices::default(),
+    };
 
-    // 3. Tables, rows, statements, load and invariants. Whatever goes wrong: 4. follows.
-    let stages = stages(&plan, &source, &mut opened, &board, stop, &mut results.fixtures, watcher);
-    let measured = caught(stages).await;
+    // 3. Tables, rows, services, statements, load and invariants. Whatever goes wrong: 4. follows.
+    let measured = caught(run.stages(&mut opened, &mut results, watcher)).await;
 
     // 4. Cleanup, always.
     watcher.stage("cleaning up");
-    let closed = opened.close(&plan, options.keep, watcher).await;
+    run.services.close(watcher);
+    let closed = match opened {
+        Some(opened) => opened.close(options.keep, watcher).await,
+        None => Closed { gone: true, ..Closed::default() },
+    };
     let Measured { outcome, invariants } = measured?;
     results.fixtures.cleaned = !options.keep && closed.trouble.is_none();
     results.fixtures.note = closed.trouble.as_ref().map(|trouble| trouble.message.clone());
@@ -89,71 +109,147 @@ pub async fn run(
     }
 
     // 5. Records become results, results a verdict.
-    collect(&mut results, &plan, &outcome.recorder, &outcome.waits, &board, outcome.duration);
-    results.interrupted = stop.is_stopped();
-    results.invariants = invariants.into_results();
     if let Some(problem) = &outcome.watch_problem {
         watcher.warning(problem);
     }
-    let verdict = verdict::judge(&plan.thresholds, &plan.grades, &results);
+    results.aborted = outcome.recorder.aborted.clone();
+    results.interrupted = stop.is_stopped() && results.aborted.is_none();
+    let LoadOutcome { recorder, waits, duration, arrivals, .. } = outcome;
+    collect(&mut results, &plan, &recorder, &waits, &run.board, duration, arrivals);
+    results.invariants = invariants.map(InvariantState::into_results).unwrap_or_default();
+    let verdict = verdict::judge(&plan.thresholds, &plan.requirements, &plan.grades, &results);
     Ok(Finished { results, verdict, cleanup: closed.trouble })
 }
 
-async fn stages(
-    plan: &Arc<Plan>,
-    source: &Source,
-    opened: &mut Opened,
-    board: &Arc<LiveBoard>,
-    stop: &StopSignal,
-    fixtures: &mut FixtureResults,
-    watcher: &mut dyn Watcher,
-) -> Result<Measured, RunError> {
-    opened.make_tables(plan).await?;
-    stop_if_interrupted(stop)?;
-    watcher.stage("making fixtures");
-    let seeded = seed(plan, opened).await.map_err(Trouble::from)?;
-    for (table, created) in &seeded.tables {
-        fixtures.created += created;
-        fixtures.tables.insert(table.clone(), TableRows { created: *created, remaining: 0 });
-    }
-    stop_if_interrupted(stop)?;
+/// What the stages of one run share.
+struct Run<'a> {
+    plan: Arc<Plan>,
+    source: &'a Source,
+    options: &'a RunOptions,
+    run_id: &'a str,
+    board: Arc<LiveBoard>,
+    stop: &'a StopSignal,
+    services: OpenedServices,
+}
 
-    let (texts, observed, observer) = statements(plan, opened, watcher).await?;
-    let prepared = prepare_statements(plan, source, &texts, &mut opened.session).await?;
-    let mut invariants = InvariantState::prepare(plan, &seeded.globals, &mut opened.session)
-        .await
-        .map_err(|(index, failure)| {
-            Trouble::failure(&format!("invariant {}", plan.invariants[index].name), &failure)
-        })?;
-    if !opened.works_on_existing_tables() {
-        // Statistics of freshly made tables: without them the first plans are bad ones.
-        for (table, _) in &seeded.tables {
-            let analysed = opened.session.script(&format!("ANALYZE {table}")).await;
-            analysed.map_err(|failure| {
-                Trouble::failure(&format!("table {table} can't be analysed"), &failure)
-            })?;
+impl Run<'_> {
+    async fn stages(
+        &mut self,
+        opened: &mut Option<Opened>,
+        results: &mut RunResults,
+        watcher: &mut dyn Watcher,
+    ) -> Result<Measured, RunError> {
+        let plan = Arc::clone(&self.plan);
+        let mut globals = fixture::globals(&plan, self.run_id, results.seed);
+        let mut prepared = Prepared::default();
+        let mut invariants = None;
+        if let Some(opened) = opened {
+            let seeded = self.make(opened, &mut results.fixtures, watcher).await?;
+            globals = seeded.globals;
+            prepared = self.prepare(opened, &seeded.tables, watcher).await?;
+            let state = InvariantState::prepare(&plan, &globals, &mut opened.session).await;
+            invariants = Some(state.map_err(|(index, failure)| {
+                Trouble::failure(&format!("invariant {}", plan.invariants[index].name), &failure)
+            })?);
+        }
+        self.services = service::open(&plan, self.options, opened.as_ref(), self.stop, watcher).await?;
+        results.environment.targets.extend(self.services.info(&plan));
+        if let (Some(opened), Some(invariants)) = (opened.as_mut(), &mut invariants) {
+            check_invariants(invariants, &mut opened.session, None).await;
+        }
+        stop_if_interrupted(self.stop)?;
+
+        watcher.stage(&format!("connecting {} workers", plan.load.concurrency));
+        watcher.load_begins(Arc::clone(&self.board), &plan.load.work);
+        let settings = self.load_settings(opened.as_ref(), prepared, globals, results.seed);
+        let beside = match (opened.as_mut(), &mut invariants) {
+            (Some(opened), Some(invariants)) => Some(Beside { control: &mut opened.session, invariants }),
+            _ => None,
+        };
+        let outcome = run_load(settings, beside).await;
+        watcher.load_ended();
+        let outcome = outcome.map_err(|error| Trouble::new(error.to_string()))?;
+
+        if let (Some(opened), Some(invariants)) = (opened.as_mut(), &mut invariants) {
+            watcher.stage("checking invariants");
+            if opened.session.is_lost() {
+                opened.session = opened.fresh_session().await?;
+            }
+            check_invariants(invariants, &mut opened.session, Some(&outcome.recorder)).await;
+        }
+        Ok(Measured { outcome, invariants })
+    }
+
+    /// Tables and fixtures.
+    async fn make(
+        &self,
+        opened: &mut Opened,
+        fixtures: &mut FixtureResults,
+        watcher: &mut dyn Watcher,
+    ) -> Result<fixture::Seeded, RunError> {
+        opened.make_tables().await?;
+        stop_if_interrupted(self.stop)?;
+        watcher.stage("making fixtures");
+        let seeded = seed(&self.plan, opened).await.map_err(Trouble::from)?;
+        for (table, created) in &seeded.tables {
+            fixtures.created += created;
+            fixtures.tables.insert(table.clone(), TableRows { created: *created, remaining: 0 });
+        }
+        stop_if_interrupted(self.stop)?;
+        Ok(seeded)
+    }
+
+    /// Statements, and statistics of the tables.
+    async fn prepare(
+        &self,
+        opened: &mut Opened,
+        tables: &[(String, u64)],
+        watcher: &mut dyn Watcher,
+    ) -> Result<Prepared, RunError> {
+        let (texts, observed, observer) = statements(&self.plan, opened, watcher).await?;
+        let statements = prepare_statements(&self.plan, self.source, &texts, &mut opened.session).await?;
+        if !opened.works_on_existing_tables() {
+            // Statistics of freshly made tables: without them the first plans are bad ones.
+            for (table, _) in tables {
+                let analysed = opened.session.script(&format!("ANALYZE {table}")).await;
+                analysed.map_err(|failure| {
+                    Trouble::failure(&format!("table {table} can't be analysed"), &failure)
+                })?;
+            }
+        }
+        Ok(Prepared { statements, observed, observer })
+    }
+
+    fn load_settings(
+        &self,
+        opened: Option<&Opened>,
+        prepared: Prepared,
+        globals: Vec<Value>,
+        seed: u64,
+    ) -> LoadSettings {
+        let Prepared { statements, observed, observer } = prepared;
+        LoadSettings {
+            plan: Arc::clone(&self.plan),
+            prepared: statements,
+            observed,
+            observer,
+            globals,
+            endpoint: opened.map(|opened| opened.endpoint.clone()),
+            services: self.services.endpoints.clone(),
+            session: opened.map(|opened| opened.settings.clone()).unwrap_or_default(),
+            seed,
+            board: Arc::clone(&self.board),
+            stop: self.stop.clone(),
         }
     }
-    check_invariants(&mut invariants, &mut opened.session, None).await;
-    stop_if_interrupted(stop)?;
+}
 
-    watcher.stage(&format!("connecting {} workers", plan.load.concurrency));
-    watcher.load_begins(Arc::clone(board), plan.load.work);
-    let settings = LoadSettings {
-        observed,
-        observer,
-        ..load_settings(plan, opened, board, stop, prepared, seeded.globals)
-    };
-    let outcome = run_load(settings, &mut opened.session, &mut invariants).await;
-    watcher.load_ended();
-    let outcome = outcome.map_err(|error| Trouble::new(error.to_string()))?;
-
-    watcher.stage("checking invariants");
-    if opened.session.is_lost() {
-        opened.session = opened.fresh_session().await?;
-    }
-    check_invariants(&mut invariants, &mut opened.session, Some(&outcome.recorder)).await;
-    Ok(Measured { outcome, invariants })
+/// The plan's statements, as the server knows them.
+#[derive(Default)]
+struct Prepared {
+    statements: Vec<crate::target::Prepared>,
+    observed: Vec<bool>,
+    observer: Option<fixture::RowObserver>,
 }
 
 /// Turns a panic into an error, so that cleanup follows all the same.
@@ -171,39 +267,21 @@ async fn caught<T>(stages: impl Future<Output = Result<T, RunError>>) -> Result<
     }
 }
 
-fn load_settings(
-    plan: &Arc<Plan>,
-    opened: &Opened,
-    board: &Arc<LiveBoard>,
-    stop: &StopSignal,
-    prepared: Vec<crate::target::Prepared>,
-    globals: Vec<Value>,
-) -> LoadSettings {
-    LoadSettings {
-        plan: Arc::clone(plan),
-        observed: Vec::new(),
-        prepared,
-        observer: None,
-        globals,
-        endpoint: opened.endpoint.clone(),
-        session: opened.settings.clone(),
-        seed: opened.seed,
-        board: Arc::clone(board),
-        stop: stop.clone(),
-    }
-}
-
 fn stop_if_interrupted(stop: &StopSignal) -> Result<(), RunError> {
     if stop.is_stopped() { Err(RunError::Interrupted) } else { Ok(()) }
 }
 
-fn environment(plan: &Plan, opened: &Opened) -> Environment {
+fn environment(plan: &Plan, opened: Option<&Opened>) -> Environment {
+    let database = plan.database.as_ref().zip(opened);
     Environment {
         deadheat: env!("CARGO_PKG_VERSION").to_owned(),
         platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         processors: processors(),
         concurrency: plan.load.concurrency,
-        targets: [(plan.database.target.clone(), opened.info.clone())].into(),
+        targets: database
+            .map(|(database, opened)| (database.target.clone(), opened.info.clone()))
+            .into_iter()
+            .collect(),
     }
 }
 

@@ -6,6 +6,7 @@
 mod database;
 mod execute;
 mod prepare;
+mod service;
 mod trouble;
 
 pub use execute::{Finished, run};
@@ -43,7 +44,7 @@ pub trait Watcher: Send {
     /// A warning that doesn't end the run.
     fn warning(&mut self, text: &str);
     /// The load begins; the board shows how it goes.
-    fn load_begins(&mut self, board: Arc<LiveBoard>, work: Work);
+    fn load_begins(&mut self, board: Arc<LiveBoard>, work: &Work);
     /// The load has ended.
     fn load_ended(&mut self);
 }

@@ -84,9 +84,11 @@ pub async fn check_connected(
         load_plan(&options.file, &options.vars, &options.targets).map_err(RunError::Scenario)?;
     let plan = Arc::new(compiled.plan);
     watcher.secrets(&plan.secrets);
-    let mut opened = database::open(&plan, options, watcher).await?;
+    let Some(database) = &plan.database else { return Ok(compiled.warnings) };
+    let run_id = new_run_id(options.seed.unwrap_or_default(), std::time::SystemTime::now());
+    let mut opened = database::open(&plan, database, &run_id, options, watcher).await?;
     let checked = check_opened(&plan, &source, &mut opened).await;
-    let closed = opened.close(&plan, false, watcher).await;
+    let closed = opened.close(false, watcher).await;
     checked?;
     if let Some(trouble) = closed.trouble {
         return Err(trouble.into());
@@ -95,7 +97,7 @@ pub async fn check_connected(
 }
 
 async fn check_opened(plan: &Arc<Plan>, source: &Source, opened: &mut Opened) -> Result<(), RunError> {
-    opened.make_tables(plan).await?;
+    opened.make_tables().await?;
     let texts: Vec<String> = plan.statements.iter().map(|statement| statement.text.clone()).collect();
     prepare_statements(plan, source, &texts, &mut opened.session).await?;
     for fixture in &plan.fixtures {

@@ -6,9 +6,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de, de::value::MapAccessDeserializer};
 
 use super::{
-    model::{Advice, Capture, CaptureKind, Literal, Named, Repeat},
+    http::{Body, StructuredBody},
+    model::{Advice, Literal, Named},
     node::NodeKind,
     spanned::{MAP_OR_VALUE, Spanned},
+    step::{Capture, Repeat},
 };
 
 impl<'de> Deserialize<'de> for Capture {
@@ -17,7 +19,7 @@ impl<'de> Deserialize<'de> for Capture {
         impl<'de> de::Visitor<'de> for CaptureVisitor {
             type Value = Capture;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a name, or a map of names to `first`, `all` or `value`")
+                f.write_str("a name, or a map of names to what they hold")
             }
             fn visit_newtype_struct<D: Deserializer<'de>>(self, value: D) -> Result<Capture, D::Error> {
                 String::deserialize(value).map(Capture::First)
@@ -34,12 +36,56 @@ impl JsonSchema for Capture {
     fn schema_name() -> Cow<'static, str> {
         "Capture".into()
     }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A name for the first row or the answer, or what each name holds.",
+            "anyOf": [
+                {"type": "string", "description": "The first row, or the answer, under this name."},
+                {"type": "object", "additionalProperties": {
+                    "type": "string",
+                    "description": "With `sql`: first, all or value. With `http`: status, headers, body, json, a JSONPath like $.id, or `header ETag`.",
+                    "anyOf": [
+                        {"enum": ["first", "all", "value", "status", "headers", "body", "json"]},
+                        {"pattern": "^\\$"},
+                        {"pattern": "^header "},
+                    ],
+                }},
+            ],
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Body {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct BodyVisitor;
+        impl<'de> de::Visitor<'de> for BodyVisitor {
+            type Value = Body;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text, or a map with `json`, `form`, `text`, `file` or `template`")
+            }
+            fn visit_newtype_struct<D: Deserializer<'de>>(self, value: D) -> Result<Body, D::Error> {
+                Spanned::deserialize(value).map(Body::Text)
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Body, A::Error> {
+                StructuredBody::deserialize(MapAccessDeserializer::new(map))
+                    .map(Box::new)
+                    .map(Body::Structured)
+            }
+        }
+        deserializer.deserialize_newtype_struct(MAP_OR_VALUE, BodyVisitor)
+    }
+}
+
+impl JsonSchema for Body {
+    fn schema_name() -> Cow<'static, str> {
+        "Body".into()
+    }
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "A name for the first row, or what each name holds.",
+            "description": "What a request sends.",
             "anyOf": [
-                {"type": "string", "description": "The first row under this name."},
-                {"type": "object", "additionalProperties": generator.subschema_for::<CaptureKind>()},
+                {"type": "string", "description": "Text, as it is."},
+                generator.subschema_for::<StructuredBody>(),
             ],
         })
     }

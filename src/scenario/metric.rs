@@ -108,6 +108,9 @@ metrics! {
     LockWaits "lock_waits" Count false "Waits for a lock that were seen.";
     DeepestQueue "deepest_queue" Count false "Most workers seen waiting for one another in a row.";
     Operations "operations" Count false "Operations that were started.";
+    Overlap "overlap" Share false "Operations that were on a fixture row at the same time as another one, of those that had drawn one.";
+    LateStarts "late_starts" Count false "Operations of an open load that started more than 10ms late.";
+    DroppedStarts "dropped_starts" Count false "Operations of an open load that were never started.";
     RowsRemaining "rows_remaining" Count false "Rows of the run that were left after cleaning up.";
 }
 

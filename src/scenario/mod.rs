@@ -9,7 +9,9 @@
 mod choice;
 mod deserializer;
 mod environment;
+mod http;
 mod load;
+mod load_model;
 mod mask;
 mod metric;
 mod model;
@@ -22,18 +24,24 @@ mod render;
 mod schema;
 mod source;
 mod spanned;
+mod step;
 mod sub_span;
 mod suggest;
+mod target;
 
 pub mod threshold;
 mod toml;
 mod yaml;
 
+pub use http::*;
 pub use load::{LoadOptions, Loaded, load, load_str};
+pub use load_model::*;
 pub use model::*;
 pub use node::{Node, NodeKind};
 pub use problem::{Problem, Problems, Severity};
 pub use schema::json_schema;
 pub use source::Source;
 pub use spanned::{OneOrMany, Spanned};
+pub use step::*;
 pub use suggest::{did_you_mean, nearest};
+pub use target::*;

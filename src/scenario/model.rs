@@ -9,10 +9,13 @@ use serde::Deserialize;
 
 use super::{
     choice::Quantity,
+    load_model::Load,
     node::Node,
     spanned::{OneOrMany, Spanned},
+    step::Step,
+    target::Target,
 };
-use crate::{outcome::Isolation, units};
+use crate::units;
 
 /// Names in the order in which the file declares them, each with the place where it stands.
 pub type Named<T> = IndexMap<Spanned<String>, T>;
@@ -59,36 +62,13 @@ pub struct ScenarioFile {
     /// Conditions on what was measured: `success_rate: "> 80%"`.
     #[serde(default)]
     pub thresholds: Named<OneOrMany<Spanned<String>>>,
+    /// Conditions without which a run proves nothing: when one doesn't hold, the verdict is
+    /// `inconclusive`. `overlap: "> 20%"`.
+    #[serde(default)]
+    pub require: Named<OneOrMany<Spanned<String>>>,
     /// For a metric its bands from best to worst; the overall grade is the worst one.
     #[serde(default)]
     pub grades: Named<Vec<Band>>,
-}
-
-/// A database that operations run against.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Target {
-    /// `embedded` for a throw-away server, or a URL: `postgres://user@host/name`.
-    pub database: Spanned<String>,
-    /// Folder with a sub-folder per kind of database (`postgres/`) of `*.sql` files, run in the
-    /// order of their names in a schema of the run's own. Relative to the scenario file.
-    #[serde(default)]
-    pub migrations: Option<Spanned<String>>,
-    /// Level of every transaction that doesn't name its own; read back inside each.
-    #[serde(default)]
-    pub isolation: Option<Isolation>,
-    /// Tables in the order in which a transaction may lock them.
-    #[serde(default)]
-    pub lock_order: Vec<Spanned<String>>,
-    /// Longest time that the server spends on a statement.
-    #[serde(default)]
-    pub statement_timeout: Option<units::Span>,
-    /// Longest time that a statement waits for a lock.
-    #[serde(default)]
-    pub lock_timeout: Option<units::Span>,
-    /// Settings of the embedded server, like `deadlock_timeout: 100ms`.
-    #[serde(default)]
-    pub settings: Named<Spanned<String>>,
 }
 
 /// Rows made before the run.
@@ -167,159 +147,6 @@ pub struct Operation {
     pub retry: Option<Retry>,
     /// What it does.
     pub steps: Vec<Spanned<Step>>,
-}
-
-/// One step. Exactly one of the keys that name a kind must be there: `sql`, `transaction`,
-/// `sleep`, `think_time`, `let`, `if`, `repeat`, `check`, `barrier`, `rollback`.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Step {
-    /// Shown in reports; `sql 1`, `sql 2`, … when not given.
-    #[serde(default)]
-    pub name: Option<Spanned<String>>,
-    /// A statement. `{{ expression }}` is a bound parameter, `@{name}` a checked identifier.
-    #[serde(default)]
-    pub sql: Option<Spanned<String>>,
-    /// With `sql`: a name for the first row, or `{name: first | all | value}`.
-    #[serde(default)]
-    pub capture: Option<Spanned<Capture>>,
-    /// With `sql`: expressions that must be true, over `rows_affected`, `row_count`, `row` and
-    /// every name in scope.
-    #[serde(default)]
-    pub assert: Option<OneOrMany<Spanned<String>>>,
-    /// Steps in one database transaction, retried as a whole.
-    #[serde(default)]
-    pub transaction: Option<Box<Transaction>>,
-    /// Waits this long, inside the operation's latency.
-    #[serde(default)]
-    pub sleep: Option<units::Span>,
-    /// Waits this long, as a person would; not part of the latency.
-    #[serde(default)]
-    pub think_time: Option<units::Span>,
-    /// More values by name.
-    #[serde(default, rename = "let")]
-    pub bindings: Option<Named<Literal>>,
-    /// An expression; `then` runs when it is true, `else` when it isn't.
-    #[serde(default, rename = "if")]
-    pub condition: Option<Spanned<String>>,
-    /// With `if`.
-    #[serde(default)]
-    pub then: Option<Vec<Spanned<Step>>>,
-    /// With `if`.
-    #[serde(default, rename = "else")]
-    pub otherwise: Option<Vec<Spanned<Step>>>,
-    /// How often `steps` run (a number or an expression; `i` counts from 0), or
-    /// `{for: NAME, in: "{{ list }}"}`.
-    #[serde(default)]
-    pub repeat: Option<Spanned<Repeat>>,
-    /// With `repeat`.
-    #[serde(default)]
-    pub steps: Option<Vec<Spanned<Step>>>,
-    /// An expression that must be true.
-    #[serde(default)]
-    pub check: Option<Spanned<String>>,
-    /// Waits until enough workers stand at the same barrier.
-    #[serde(default)]
-    pub barrier: Option<Spanned<Barrier>>,
-    /// `true`: ends the transaction around it with a rollback, on purpose.
-    #[serde(default)]
-    pub rollback: Option<Spanned<bool>>,
-}
-
-/// Steps in one transaction.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Transaction {
-    /// Level of this transaction; the target's when not given.
-    #[serde(default)]
-    pub isolation: Option<Isolation>,
-    /// Replaces the operation's `retry` for this transaction, key by key.
-    #[serde(default)]
-    pub retry: Option<Retry>,
-    /// What it does.
-    pub steps: Vec<Spanned<Step>>,
-}
-
-/// What is kept of a result, by name.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Capture {
-    /// The first row under this name.
-    First(String),
-    /// For each name what it holds.
-    Each(Named<CaptureKind>),
-}
-
-/// What a captured name holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum CaptureKind {
-    /// The first row; null when there is none.
-    First,
-    /// The list of all rows.
-    All,
-    /// The first column of the first row.
-    Value,
-}
-
-/// How often steps run.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Repeat {
-    /// A number or an expression.
-    Times(Literal),
-    /// Once for each element of a list.
-    Each {
-        /// The name that the element goes by.
-        variable: Spanned<String>,
-        /// The list.
-        list: Literal,
-    },
-}
-
-/// A meeting point of workers; it opens again and again.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Barrier {
-    /// Barriers of one name are one barrier.
-    pub name: Spanned<String>,
-    /// How many workers open it; all of them when not given.
-    #[serde(default)]
-    #[schemars(with = "Option<Quantity>")]
-    pub parties: Option<Literal>,
-    /// Longest wait; then the operation's outcome is `timeout`. 30s when not given.
-    #[serde(default)]
-    pub timeout: Option<units::Span>,
-}
-
-/// How much work, and by how many.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Load {
-    /// Workers, each with a connection of its own: a number or an expression over `vars`.
-    #[schemars(with = "Quantity")]
-    pub concurrency: Literal,
-    /// Operations in all, shared evenly among the workers.
-    #[serde(default)]
-    #[schemars(with = "Option<Quantity>")]
-    pub iterations: Option<Literal>,
-    /// How long operations are started.
-    #[serde(default)]
-    pub duration: Option<units::Span>,
-    /// Time at the start that isn't measured.
-    #[serde(default)]
-    pub warmup: Option<units::Span>,
-    /// `together`: all workers leave one barrier when each has its connection.
-    #[serde(default)]
-    pub release: Option<Release>,
-}
-
-/// How workers start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Release {
-    /// All at once.
-    Together,
-    /// Each as soon as it is connected.
-    Immediately,
 }
 
 /// SQL that must hold.

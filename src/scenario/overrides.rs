@@ -28,7 +28,9 @@ pub(super) fn take(tree: &mut Node, options: &LoadOptions<'_>, problems: &mut Ve
         let known = tree.get("targets");
         match find(tree, &path).map(|target| &target.kind) {
             Some(NodeKind::Map(_)) => {
-                let path = [path, vec!["database".to_owned()]].concat();
+                let service = find(tree, &[path.as_slice(), &["http".to_owned()]].concat()).is_some();
+                let key = if service { "http" } else { "database" };
+                let path = [path, vec![key.to_owned()]].concat();
                 overrides.push((path, NodeKind::Text(url.clone())));
             }
             Some(_) => {}

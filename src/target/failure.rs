@@ -44,6 +44,11 @@ impl Failure {
         Self(Box::new(FailureFacts { code: Some(code.to_owned()), ..facts }))
     }
 
+    /// A request that failed, for this cause.
+    pub fn http(cause: Cause, message: impl Into<String>) -> Self {
+        Self(Box::new(FailureFacts::plain(cause, message)))
+    }
+
     pub(super) fn from_sqlx(error: &sqlx::Error) -> Self {
         match error {
             sqlx::Error::Database(database) => {

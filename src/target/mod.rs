@@ -1,15 +1,18 @@
-//! The outside world: database sessions, and the servers behind them.
+//! The outside world: database sessions, the servers behind them, and HTTP services.
 //!
-//! Statements and values come in, rows and classified [`Failure`]s go out. This is the only room
-//! that knows a driver. Absent on purpose: what to do about a failure, which `engine` decides.
+//! Statements, requests and values come in, rows, answers and classified [`Failure`]s go out. This is
+//! the only room that knows a driver. Absent on purpose: what to do about a failure, which `engine` decides.
 
 pub mod embedded;
 mod failure;
+pub mod http;
 mod postgres;
 mod scripted;
 mod session;
+mod started;
 
 pub use failure::Failure;
 pub use postgres::{ConnectError, Endpoint, LockWait, ServerFacts, WaitSampler, quote_name};
 pub use scripted::{Answer, Script};
 pub use session::{Prepared, Session, SessionSettings};
+pub use started::StartedService;

@@ -141,6 +141,16 @@ impl Session {
         self.execute(&prepared, values, true).await
     }
 
+    /// How many sessions wait for a lock that this one holds, or for one that waits for it.
+    pub async fn count_blocked(&mut self) -> Result<u64, Failure> {
+        let rows = match self {
+            Self::Postgres(_) => self.query(super::postgres::COUNT_BLOCKED, &[]).await?,
+            Self::Scripted(session) => session.execute("blocked")?,
+        };
+        let counted = rows.single().as_i64().and_then(|count| u64::try_from(count).ok());
+        Ok(counted.unwrap_or_default())
+    }
+
     /// True when the connection is gone.
     pub fn is_lost(&self) -> bool {
         match self {

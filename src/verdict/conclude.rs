@@ -12,9 +12,16 @@ use crate::{
 
 /// Judges a run. A failure outranks everything; without one, a run in which nothing overlapped
 /// or contended proves nothing and is inconclusive.
-pub fn judge(thresholds: &[Threshold], grades: &[Grade], results: &RunResults) -> Verdict {
+pub fn judge(
+    thresholds: &[Threshold],
+    requirements: &[Threshold],
+    grades: &[Grade],
+    results: &RunResults,
+) -> Verdict {
     let threshold_results: Vec<ThresholdResult> =
         thresholds.iter().map(|threshold| judge_threshold(threshold, results)).collect();
+    let requirements: Vec<ThresholdResult> =
+        requirements.iter().map(|requirement| judge_threshold(requirement, results)).collect();
     let grade_results: Vec<_> = grades.iter().map(|one| grades::grade(one, results)).collect();
     let broken = results.invariants.iter().any(|invariant| invariant.violated > 0);
     let grade = if broken && !grades.is_empty() {
@@ -23,13 +30,13 @@ pub fn judge(thresholds: &[Threshold], grades: &[Grade], results: &RunResults) -
         grades::worst(&grade_results, grades)
     };
     let failures = failures(results, &threshold_results);
-    let doubts = doubts(results);
+    let doubts = doubts(results, &requirements);
     let (verdict, reasons) = match (failures.is_empty(), doubts.is_empty()) {
         (false, _) => (Conclusion::Fail, failures.into_iter().chain(doubts).collect()),
         (true, false) => (Conclusion::Inconclusive, doubts),
         (true, true) => (Conclusion::Pass, passes(results, &threshold_results)),
     };
-    Verdict { verdict, reasons, grade, thresholds: threshold_results, grades: grade_results }
+    Verdict { verdict, reasons, grade, thresholds: threshold_results, requirements, grades: grade_results }
 }
 
 fn judge_threshold(threshold: &Threshold, results: &RunResults) -> ThresholdResult {
@@ -43,7 +50,9 @@ fn judge_threshold(threshold: &Threshold, results: &RunResults) -> ThresholdResu
 }
 
 fn failures(results: &RunResults, thresholds: &[ThresholdResult]) -> Vec<String> {
-    let mut reasons: Vec<String> = results.invariants.iter().filter_map(invariant_failure).collect();
+    let mut reasons: Vec<String> =
+        results.aborted.iter().map(|why| format!("the run was ended by {why}")).collect();
+    reasons.extend(results.invariants.iter().filter_map(invariant_failure));
     for threshold in thresholds.iter().filter(|threshold| !threshold.holds) {
         let ThresholdResult { metric, condition, observed, .. } = threshold;
         reasons.push(match observed {
@@ -68,8 +77,14 @@ fn invariant_failure(invariant: &InvariantResult) -> Option<String> {
     }
 }
 
-fn doubts(results: &RunResults) -> Vec<String> {
+fn doubts(results: &RunResults, requirements: &[ThresholdResult]) -> Vec<String> {
     let mut reasons = Vec::new();
+    for requirement in requirements.iter().filter(|requirement| !requirement.holds) {
+        let ThresholdResult { metric, condition, observed, .. } = requirement;
+        let observed = observed.as_deref().unwrap_or("not known");
+        reasons
+            .push(format!("{metric} is {observed}, and the run proves nothing unless it is {condition}"));
+    }
     if results.interrupted {
         reasons.push("the run was interrupted".to_owned());
     }

@@ -22,6 +22,9 @@ pub struct Verdict {
     /// The worst grade, or `failed` when an invariant was broken; `None` without grades.
     pub grade: Option<String>,
     pub thresholds: Vec<ThresholdResult>,
+    /// Conditions without which the run proves nothing.
+    #[serde(default)]
+    pub requirements: Vec<ThresholdResult>,
     pub grades: Vec<GradeResult>,
 }
 

@@ -106,6 +106,36 @@ impl Endpoint {
         format!("postgres://{user}@{authority}:{port}/{}{query}", self.database())
     }
 
+    /// Environment variables from which a program of any language finds the database, its password
+    /// included: `DATABASE_URL` as libpq reads it, and libpq's own.
+    pub fn environment(&self, schema: Option<&str>) -> Vec<(String, String)> {
+        let mut url = self.options.to_url_lossy();
+        let host = self.host();
+        url.set_query(None);
+        if Path::new(&host).is_absolute() {
+            url.query_pairs_mut().append_pair("host", &host);
+        }
+        let mut variables = vec![
+            ("PGHOST".to_owned(), host),
+            ("PGPORT".to_owned(), self.options.get_port().to_string()),
+            ("PGUSER".to_owned(), self.options.get_username().to_owned()),
+            ("PGDATABASE".to_owned(), self.database().to_owned()),
+        ];
+        if let Some(password) = url.password() {
+            variables.push(("PGPASSWORD".to_owned(), password.to_owned()));
+        }
+        let mut text = url.to_string();
+        if let Some(schema) = schema {
+            let options = format!("-c search_path={schema},public");
+            // `%20` and not `+`, which libpq doesn't read as a blank.
+            let separator = if text.contains('?') { '&' } else { '?' };
+            text = format!("{text}{separator}options=-c%20search_path%3D{schema}%2Cpublic");
+            variables.push(("PGOPTIONS".to_owned(), options));
+        }
+        variables.push(("DATABASE_URL".to_owned(), text));
+        variables
+    }
+
     /// True when two endpoints mean the same database, whatever their passwords.
     pub fn is_same_database(&self, other: &Self) -> bool {
         self.url_without_password() == other.url_without_password()

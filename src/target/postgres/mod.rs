@@ -10,4 +10,4 @@ mod waits;
 pub use endpoint::{ConnectError, Endpoint};
 pub use facts::ServerFacts;
 pub use session::{PostgresSession, PreparedStatement, quote_name};
-pub use waits::{LockWait, WaitSampler};
+pub use waits::{COUNT_BLOCKED, LockWait, WaitSampler};

@@ -44,6 +44,17 @@ const SAMPLE: &str = "
             WHERE t.pid = l.pid AND t.locktype = 'tuple' AND l.locktype = 'transactionid' LIMIT 1) held ON true
      WHERE NOT l.granted AND starts_with(a.application_name, $1)";
 
+/// Sessions that wait for this one, or for one that does. `pg_locks` isn't cached within a
+/// transaction, as `pg_stat_activity` is.
+pub const COUNT_BLOCKED: &str = "
+    WITH RECURSIVE waiting AS (
+        SELECT DISTINCT pid, pg_blocking_pids(pid) AS blockers FROM pg_locks WHERE NOT granted),
+    blocked AS (
+        SELECT pid FROM waiting WHERE pg_backend_pid() = ANY(blockers)
+        UNION
+        SELECT w.pid FROM waiting w JOIN blocked b ON b.pid = ANY(w.blockers))
+    SELECT count(*) FROM blocked";
+
 impl WaitSampler {
     /// Prepares the question for sessions whose application name begins with `prefix`.
     ///

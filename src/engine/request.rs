@@ -1,0 +1,505 @@
+//! Carries out HTTP steps: renders, signs, delivers, and judges the answers.
+//!
+//! Bodies are rendered once and copies share the bytes; a delivery that is sent again keeps them and
+//! gets a new timestamp and signature.
+
+use std::{
+    cell::RefCell,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use super::{
+    delivery::{Delivered, Deliveries, Start},
+    step::Stop,
+    worker::Worker,
+};
+use crate::{
+    expression::{EvaluationError, Frame, Value, to_text},
+    measure::Release,
+    outcome::Cause,
+    plan::{Body, Captured, Content, DeliveryOrder, Plan, Request, RequestIndex},
+    target::{
+        Failure,
+        http::{Answer, Connection, HeaderName, HeaderValue, HttpEndpoint, HttpEndpointError, Signer},
+    },
+};
+
+/// A request of the plan with what is prepared once: keys and names of headers.
+pub(super) struct PreparedRequest {
+    pub signer: Option<Signer>,
+    header_names: Vec<HeaderName>,
+    content_types: Vec<Option<HeaderValue>>,
+}
+
+impl PreparedRequest {
+    /// # Errors
+    /// A header, content type or secret that can't be used.
+    pub(super) fn new(request: &Request) -> Result<Self, String> {
+        let name = |name: &str| {
+            HeaderName::from_bytes(name.as_bytes())
+                .map_err(|_| format!("`{name}` can't be the name of a header"))
+        };
+        let content_type = |body: &Body| {
+            let Some(text) = &body.content_type else { return Ok(None) };
+            HeaderValue::from_str(text).map(Some).map_err(|_| format!("`{text}` can't be a content type"))
+        };
+        Ok(Self {
+            signer: request
+                .sign
+                .as_ref()
+                .map(Signer::new)
+                .transpose()
+                .map_err(|error| error.to_string())?,
+            header_names: request.headers.iter().map(|(known, _)| name(known)).collect::<Result<_, _>>()?,
+            content_types: request.bodies.iter().map(content_type).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// A request, rendered: what is sent again and again.
+pub(super) struct Rendered {
+    pub path: String,
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    pub body: Bytes,
+    /// For schemes that sign an id.
+    pub id: String,
+}
+
+/// A worker's connections to one service.
+pub(super) struct ServiceConnections {
+    pub endpoint: HttpEndpoint,
+    pub connections: Vec<Connection>,
+}
+
+impl ServiceConnections {
+    pub(super) fn new(endpoint: &HttpEndpoint) -> Result<Self, HttpEndpointError> {
+        Ok(Self { endpoint: endpoint.clone(), connections: vec![Connection::new(endpoint)?] })
+    }
+
+    /// As many as are used at once.
+    fn at_least(&mut self, count: usize) {
+        while self.connections.len() < count {
+            let one = self.connections[0].beside();
+            self.connections.push(one);
+        }
+    }
+}
+
+impl Worker {
+    /// Carries out an HTTP step.
+    pub(super) async fn request(&mut self, plan: &Plan, index: RequestIndex) -> Result<(), Stop> {
+        let request = &plan.requests[index.0];
+        let rendered = self.render(request, index).map_err(|failure| failed(request, failure))?;
+        let mut delivered = self.deliver(plan, request, index, rendered).await?;
+        self.account(request, &mut delivered);
+        self.keep_answers(request, &delivered);
+        let mut worst: Option<Stop> = None;
+        for one in &delivered {
+            if let Err(stop) = self.judged(request, one) {
+                worst.get_or_insert(stop);
+            }
+        }
+        if let Some(stop) = worst {
+            return Err(stop);
+        }
+        if let Some(one) = delivered.iter().find_map(|one| one.answer.as_ref().ok()) {
+            self.capture(request, one)?;
+        }
+        let acknowledged = delivered
+            .iter()
+            .filter_map(|one| one.answer.as_ref().ok().map(|answer| (answer, one.ended)))
+            .find(|(answer, _)| answer.status.is_success());
+        match (&request.changes, acknowledged) {
+            (Some(changes), Some((answer, at))) => {
+                let status = answer.status.as_u16();
+                self.look_for_changes(plan, &request.name, changes, status, at).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Every body, copied and put in order.
+    fn render(&mut self, request: &Request, index: RequestIndex) -> Result<Vec<Rendered>, Failure> {
+        let shared = std::sync::Arc::clone(&self.shared);
+        let prepared = &shared.requests[index.0];
+        let delivery = &request.delivery;
+        let mut all = Vec::with_capacity(request.bodies.len() * delivery.copies as usize);
+        for (body, content_type) in request.bodies.iter().zip(&prepared.content_types) {
+            let mut first: Option<usize> = None;
+            for _ in 0..delivery.copies {
+                let one = match first.filter(|_| delivery.same_event_id) {
+                    Some(at) => {
+                        let Rendered { path, headers, body, id } = &all[at];
+                        Rendered {
+                            path: path.clone(),
+                            headers: headers.clone(),
+                            body: body.clone(),
+                            id: id.clone(),
+                        }
+                    }
+                    None => self.render_one(request, prepared, body, content_type.as_ref())?,
+                };
+                first.get_or_insert(all.len());
+                all.push(one);
+            }
+        }
+        match delivery.order {
+            DeliveryOrder::AsListed => {}
+            DeliveryOrder::Reverse => all.reverse(),
+            DeliveryOrder::Shuffle => self.frame.with_random(|random| all.shuffle(random)),
+        }
+        Ok(all)
+    }
+
+    fn render_one(
+        &mut self,
+        request: &Request,
+        prepared: &PreparedRequest,
+        body: &Body,
+        content_type: Option<&HeaderValue>,
+    ) -> Result<Rendered, Failure> {
+        let frame = &self.frame;
+        for (slot, template) in &body.bindings {
+            frame.store(*slot, template.evaluate(frame).map_err(|error| value(&error))?);
+        }
+        let text = |template: &crate::expression::Template| {
+            template.evaluate(frame).map(|value| to_text(&value)).map_err(|error| value(&error))
+        };
+        let mut path = text(&request.path)?;
+        if !request.query.is_empty() {
+            let mut query = form_urlencoded::Serializer::new(String::new());
+            for (name, template) in &request.query {
+                query.append_pair(name, &text(template)?);
+            }
+            path.push(if path.contains('?') { '&' } else { '?' });
+            path.push_str(&query.finish());
+        }
+        let mut headers = Vec::with_capacity(prepared.header_names.len() + 3);
+        headers.extend(content_type.map(|value| (content_type_name(), value.clone())));
+        for (name, (_, template)) in prepared.header_names.iter().zip(&request.headers) {
+            let written = text(template)?;
+            let header = HeaderValue::from_str(&written).map_err(|_| {
+                let message = format!("the value of header {name} has characters that HTTP doesn't allow");
+                Failure::http(Cause::Value, message)
+            })?;
+            headers.push((name.clone(), header));
+        }
+        let bytes = content(&body.content, frame, self.body_size)?;
+        self.body_size = self.body_size.max(bytes.len());
+        let id = match request.sign.as_ref().and_then(|sign| sign.id.as_ref()) {
+            Some(template) => text(template)?,
+            None if request.sign.as_ref().is_some_and(crate::plan::Sign::has_id) => {
+                frame.with_random(|random| {
+                    use rand::Rng;
+                    let mut bytes = [0; 12];
+                    random.fill_bytes(&mut bytes);
+                    bytes.iter().fold("msg_".to_owned(), |id, byte| format!("{id}{byte:02x}"))
+                })
+            }
+            None => String::new(),
+        };
+        Ok(Rendered { path, headers, body: bytes, id })
+    }
+
+    async fn deliver(
+        &mut self,
+        plan: &Plan,
+        request: &Request,
+        index: RequestIndex,
+        rendered: Vec<Rendered>,
+    ) -> Result<Vec<Delivered>, Stop> {
+        let shared = std::sync::Arc::clone(&self.shared);
+        let count = rendered.len();
+        let service = &mut self.services[request.service];
+        service.at_least(count);
+        let ServiceConnections { endpoint, connections } = service;
+        let jitter: RefCell<&mut ChaCha8Rng> = RefCell::new(&mut self.jitter);
+        let frame = &self.frame;
+        let deliveries = Deliveries {
+            request,
+            endpoint,
+            signer: shared.requests[index.0].signer.as_ref(),
+            jitter: &jitter,
+            judge: &|answer: &Answer| judge(request, frame, answer),
+        };
+        let begun = Instant::now();
+        let together = count > 1 && request.delivery.spread.is_none();
+        if request.hold.is_none() && !together {
+            let spread = request.delivery.spread.unwrap_or_default();
+            let pause = |n: usize| match count {
+                1 => Duration::ZERO,
+                _ => spread.mul_f64(n as f64 / (count - 1) as f64),
+            };
+            if let ([one], [connection, ..]) = (rendered.as_slice(), connections.as_mut_slice()) {
+                return Ok(vec![deliveries.one(connection, one, Start::Now).await]);
+            }
+            let all =
+                rendered.iter().zip(connections.iter_mut()).enumerate().map(|(n, (one, connection))| {
+                    deliveries.one(connection, one, Start::At(begun + pause(n)))
+                });
+            return Ok(join_all(all).await);
+        }
+        let gate = request.hold.map(|barrier| &shared.barriers[barrier]);
+        let (delivered, skews) = deliveries
+            .held(connections, &rendered, gate, &shared.settings.stop)
+            .await
+            .map_err(|passed| match passed {
+                super::barrier::Passed::Stopped => Stop::Skipped,
+                _ => too_few(plan, request.hold),
+            })?;
+        if self.measured {
+            let release = request.hold.map_or(Release::Copies, Release::Barrier);
+            let mut recorder = self.recorder.borrow_mut();
+            skews.into_iter().for_each(|skew| recorder.released(release, skew));
+        }
+        Ok(delivered)
+    }
+
+    /// Counts what was sent and what came back.
+    fn account(&mut self, request: &Request, delivered: &mut [Delivered]) {
+        for one in delivered.iter() {
+            let exhausted = one.answer.as_ref().err().is_some_and(|failure| {
+                request.retry.retries(&failure.cause) && one.retries.len() >= request.retry.delays.len()
+            });
+            self.met.exhausted |= exhausted;
+            for cause in one.retries.iter().map(|retry| &retry.cause) {
+                self.count_conflict(cause);
+            }
+            if let Err(failure) = &one.answer {
+                self.count_conflict(&failure.cause);
+            }
+            self.met.retries += u32::try_from(one.retries.len()).unwrap_or(u32::MAX);
+            self.met.backoff += one.retries.iter().map(|retry| retry.measured).sum::<Duration>();
+        }
+        if !self.measured {
+            return;
+        }
+        let mut recorder = self.recorder.borrow_mut();
+        for one in delivered.iter() {
+            for (n, retry) in (1..).zip(&one.retries) {
+                recorder.retried(n, &retry.cause, retry.declared, retry.measured);
+            }
+            if let (Ok(_), Ok(n @ 1..)) = (&one.answer, u32::try_from(one.retries.len())) {
+                recorder.recovered_with(n);
+            }
+            let record = &mut recorder.operations[self.operation];
+            one.times.iter().for_each(|time| record.attempt.record(*time));
+            let requests = &mut record.requests;
+            requests.sent += one.times.len() as u64;
+            requests.resent += one.retries.len() as u64;
+            for status in &one.statuses {
+                *requests.statuses.entry(*status).or_default() += 1;
+            }
+            let deadlocked = |cause: &Cause| u64::from(*cause == Cause::Deadlock);
+            requests.deadlock_answers +=
+                one.retries.iter().map(|retry| deadlocked(&retry.cause)).sum::<u64>();
+            requests.deadlock_answers +=
+                one.answer.as_ref().err().map_or(0, |failure| deadlocked(&failure.cause));
+            requests.service_retries += one.service_retries;
+        }
+    }
+
+    /// What ended a delivery, as the operation sees it.
+    fn judged(&mut self, request: &Request, delivered: &Delivered) -> Result<(), Stop> {
+        let failure = match (&delivered.answer, &delivered.assertion) {
+            (Ok(_), None) => return Ok(()),
+            (Ok(_), Some(message)) => {
+                return Err(Stop::Assertion { step: request.name.clone(), message: message.clone() });
+            }
+            (Err(failure), _) => failure,
+        };
+        let (step, message) = (request.name.clone(), failure.to_string());
+        match failure.cause {
+            Cause::Reset => {
+                self.met.unanswered = true;
+                Err(Stop::Unknown { step, cause: Cause::Reset, message })
+            }
+            Cause::Timeout => {
+                self.met.unanswered = true;
+                Err(Stop::Timeout { step, message })
+            }
+            _ => Err(Stop::Failure { step, failure: failure.clone() }),
+        }
+    }
+
+    fn keep_answers(&self, request: &Request, delivered: &[Delivered]) {
+        let Some(slot) = request.answer.answers else { return };
+        let list = delivered.iter().map(|one| match &one.answer {
+            Ok(answer) => Value::from_pairs([
+                ("status", Value::from(answer.status.as_u16())),
+                ("body", Value::from(String::from_utf8_lossy(&answer.body).into_owned())),
+                ("json", answer.json()),
+            ]),
+            Err(failure) => Value::from_pairs([
+                ("status", Value::from(())),
+                ("error", Value::from(failure.cause.to_string())),
+            ]),
+        });
+        self.frame.store(slot, list.collect());
+    }
+
+    /// Keeps what the step captures of the first answer.
+    fn capture(&self, request: &Request, answer: &Answer) -> Result<(), Stop> {
+        let text = || answer.text().map(Value::from).map_err(|failure| failed(request, failure));
+        for (slot, captured) in &request.captures {
+            let value = match captured {
+                Captured::Answer => Value::from_pairs([
+                    ("status", Value::from(answer.status.as_u16())),
+                    ("headers", answer.header_values()),
+                    ("body", text()?),
+                    ("json", answer.json()),
+                ]),
+                Captured::Status => Value::from(answer.status.as_u16()),
+                Captured::Headers => answer.header_values(),
+                Captured::Body => text()?,
+                Captured::Json => answer.json(),
+                Captured::Header(name) => answer.header(name),
+                Captured::JsonPath(path) => {
+                    let json: serde_json::Value =
+                        serde_json::from_slice(&answer.body).unwrap_or(serde_json::Value::Null);
+                    let found = path.query(&json).all();
+                    match found.as_slice() {
+                        [only] => crate::expression::from_json(only),
+                        several => several.iter().map(|one| crate::expression::from_json(one)).collect(),
+                    }
+                }
+            };
+            self.frame.store(*slot, value);
+        }
+        Ok(())
+    }
+}
+
+/// What an answer is: fine, an assertion that doesn't hold, or a failure with a cause.
+pub(super) enum Judged {
+    Fine,
+    Assertion(String),
+    Failure(Failure),
+}
+
+/// Puts the answer where expressions find it and asks them. Returns the retries that the service says
+/// it made, too.
+fn judge(request: &Request, frame: &Frame, answer: &Answer) -> (Judged, u64) {
+    let slots = &request.answer;
+    if let Some(slot) = slots.status {
+        frame.store(slot, Value::from(answer.status.as_u16()));
+    }
+    if let Some(slot) = slots.headers {
+        frame.store(slot, answer.header_values());
+    }
+    if let Some(slot) = slots.body {
+        match answer.text() {
+            Ok(text) => frame.store(slot, Value::from(text)),
+            Err(failure) => return (Judged::Failure(failure), 0),
+        }
+    }
+    if let Some(slot) = slots.json {
+        frame.store(slot, answer.json());
+    }
+    let retries = request
+        .service_retries
+        .as_ref()
+        .and_then(|expression| expression.evaluate(frame).ok()?.as_i64())
+        .map_or(0, |retries| u64::try_from(retries).unwrap_or_default());
+    (verdict(request, frame, answer), retries)
+}
+
+fn verdict(request: &Request, frame: &Frame, answer: &Answer) -> Judged {
+    for (cause, expression) in &request.causes {
+        match expression.holds(frame) {
+            Ok(true) => return Judged::Failure(Failure::http(cause.clone(), answer.describe())),
+            Ok(false) => {}
+            Err(error) => return Judged::Failure(value(&error)),
+        }
+    }
+    let status = answer.status.as_u16();
+    for assertion in &request.assertions {
+        let message = match assertion.holds(frame) {
+            Ok(true) => continue,
+            Ok(false) => {
+                format!("`{}` doesn't hold: the answer was {}", assertion.source(), answer.describe())
+            }
+            Err(error) => format!("{error}: the answer was {}", answer.describe()),
+        };
+        // A status that says what went wrong says more than that an assertion didn't hold.
+        return match status {
+            400..=599 => Judged::Failure(Failure::http(Cause::Http(status), message)),
+            _ => Judged::Assertion(message),
+        };
+    }
+    match status {
+        400..=599 if request.assertions.is_empty() => {
+            Judged::Failure(Failure::http(Cause::Http(status), answer.describe()))
+        }
+        _ => Judged::Fine,
+    }
+}
+
+/// The bytes of a body.
+fn content(content: &Content, frame: &Frame, size: usize) -> Result<Bytes, Failure> {
+    let text = |template: &crate::expression::Template| {
+        template.evaluate(frame).map(|value| to_text(&value)).map_err(|error| value(&error))
+    };
+    Ok(match content {
+        Content::Empty => Bytes::new(),
+        Content::Bytes(bytes) => Bytes::from_owner(std::sync::Arc::clone(bytes)),
+        Content::Text { template, checked } => {
+            let text = text(template)?;
+            if *checked && let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&text) {
+                let line = text.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
+                let message =
+                    format!("the body isn't JSON after its expressions were put in: {error}: {line}");
+                return Err(Failure::http(Cause::Payload, message));
+            }
+            Bytes::from(text)
+        }
+        Content::Json(template) => {
+            let mut out = Vec::with_capacity(size);
+            template
+                .write_json(&mut out, &mut |expression| expression.evaluate(frame))
+                .map_err(|error| value(&error))?;
+            Bytes::from(out)
+        }
+        Content::Form(fields) => {
+            let mut form = form_urlencoded::Serializer::new(String::new());
+            for (name, template) in fields {
+                form.append_pair(name, &text(template)?);
+            }
+            Bytes::from(form.finish())
+        }
+    })
+}
+
+fn content_type_name() -> HeaderName {
+    HeaderName::from_static("content-type")
+}
+
+fn value(error: &EvaluationError) -> Failure {
+    Failure::value(error.to_string())
+}
+
+fn failed(request: &Request, failure: Failure) -> Stop {
+    Stop::Failure { step: request.name.clone(), failure }
+}
+
+fn too_few(plan: &Plan, hold: Option<usize>) -> Stop {
+    let barrier = hold.map(|index| &plan.barriers[index]);
+    Stop::Timeout {
+        step: barrier.map_or_else(|| "deliver".to_owned(), |barrier| format!("barrier {}", barrier.name)),
+        message: barrier.map_or_else(
+            || "the copies didn't come together in time".to_owned(),
+            |barrier| format!("fewer than {} workers came in time", barrier.parties),
+        ),
+    }
+}
+
+/// Seconds since 1970.
+pub(super) fn unix_seconds() -> i64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,530 @@
+//! Compiles requests: their templates, signatures, deliveries, and what is made of the answers.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use serde_json_path::JsonPath;
+
+use super::{
+    operation::{Around, declare, policy},
+    request::{
+        AnswerSlots, Body, Captured, Changes, Content, Delivery, DeliveryOrder, Request, RequestIndex,
+    },
+    retry::{self, RetryPolicy},
+    scope::Scope,
+    service::ADD_DATABASE,
+    sign, statement,
+};
+use crate::{
+    expression::{Expression, Names},
+    outcome::Cause,
+    scenario::{self, Capture, Retry, Spanned, StructuredBody, Target},
+    units,
+};
+
+const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+const MOST_COPIES: u64 = 1_000;
+/// Bytes of a file that is sent as a body.
+const LARGEST_FILE: u64 = 64 << 20;
+/// The names of an answer's parts.
+const ANSWER: [&str; 5] = ["status", "headers", "body", "json", "answers"];
+
+/// Compiles a request and adds it to the plan's; `None` after a problem.
+pub(super) fn compile(
+    scope: &mut Scope<'_>,
+    one: &scenario::Step,
+    line: &Spanned<String>,
+    names: &mut Names,
+    around: &Around<'_>,
+    name: String,
+    hold: Option<usize>,
+) -> Option<RequestIndex> {
+    let (target, service) = service(scope, one, line)?;
+    let (method, path) = method_and_path(scope, line, names)?;
+    let query: Vec<_> = one
+        .query
+        .iter()
+        .flatten()
+        .map(|(name, literal)| Some((name.value.clone(), scope.template(literal, names)?)))
+        .collect();
+    let headers = headers(scope, &target, one, names);
+    let bodies = bodies(scope, one, line, names);
+    let sign = match &one.sign {
+        Some(written) => Some(sign::compile(scope, written, names)?),
+        None => None,
+    };
+    let delivery = delivery(scope, one.deliver.as_ref());
+    let retry = resend_policy(scope, one.deliver.as_ref(), around);
+    let answer_names = Answer { scope, names, written: one, target: &target };
+    let (answer, assertions, causes, service_retries) = answer_names.compile();
+    let captures = captures(scope, one.capture.as_ref(), names);
+    let changes = match &one.changes {
+        Some(changes) => Some(self::changes(scope, changes, names, around, &name)?),
+        None => None,
+    };
+    let timeout = one.timeout.or(target.timeout).map_or(DEFAULT_TIMEOUT, |timeout| timeout.0);
+    scope.requests.push(Request {
+        name,
+        service,
+        method,
+        path,
+        query: query.into_iter().collect::<Option<_>>()?,
+        headers: headers?,
+        bodies: bodies?,
+        sign,
+        timeout,
+        delivery: delivery?,
+        hold,
+        answer,
+        captures: captures?,
+        assertions: assertions?,
+        causes: causes?,
+        service_retries: service_retries?,
+        changes,
+        retry: retry?,
+    });
+    Some(RequestIndex(scope.requests.len() - 1))
+}
+
+/// The target that is meant, and its place among the services.
+fn service(scope: &mut Scope<'_>, one: &scenario::Step, line: &Spanned<String>) -> Option<(Target, usize)> {
+    let file = &scope.loaded.file;
+    let mut services = file.targets.iter().filter(|(_, target)| target.http.is_some());
+    let (name, span) = match &one.target {
+        Some(named) => (named.value.clone(), named.span.clone()),
+        None => match (services.next(), services.next()) {
+            (Some((name, _)), None) => (name.value.clone(), line.span.clone()),
+            (None, _) => {
+                scope.error(
+                    &line.span,
+                    "a request needs a service",
+                    Some("add a target like `api: {http: http://127.0.0.1:8000}`".into()),
+                );
+                return None;
+            }
+            _ => {
+                scope.error(&line.span, "which of the services?", Some("name it: `target: NAME`".into()));
+                return None;
+            }
+        },
+    };
+    match file.targets.get(name.as_str()) {
+        Some(target) if target.http.is_some() => {
+            let index = scope.services.iter().position(|service| service.target == name)?;
+            Some((target.clone(), index))
+        }
+        Some(_) => {
+            scope.error(&span, format!("target `{name}` is no service"), Some("give it `http:`".into()));
+            None
+        }
+        None => {
+            if !scope.is_broken(&name) {
+                let known = file.targets.keys().map(|name| name.value.as_str());
+                let hint = scenario::did_you_mean(&name, known);
+                scope.error(&span, format!("there is no target `{name}`"), hint);
+            }
+            None
+        }
+    }
+}
+
+fn method_and_path(
+    scope: &mut Scope<'_>,
+    line: &Spanned<String>,
+    names: &Names,
+) -> Option<(String, crate::expression::Template)> {
+    let written = line.value.trim();
+    let hint = || Some("write for example `POST /webhook/`".to_owned());
+    let Some((method, path)) = written.split_once(char::is_whitespace) else {
+        scope.error(&line.span, "a request is a method and a path", hint());
+        return None;
+    };
+    if !METHODS.contains(&method) {
+        let place = scope.place(&line.span, &line.value, 0..method.len());
+        scope.error(&place, format!("`{method}` is no method of HTTP"), hint());
+        return None;
+    }
+    let path = path.trim();
+    if !path.starts_with('/') && !path.starts_with("{{") {
+        scope.error(&line.span, "a path begins with `/`; the host is the target's", hint());
+        return None;
+    }
+    let start = line.value.len() - line.value.trim_start().len();
+    let at = start + written.len() - path.len();
+    match crate::expression::Template::compile(path, names) {
+        Ok(template) => Some((method.to_owned(), template)),
+        Err(error) => {
+            // The template is a part of the scalar.
+            let shifted = error.range().start + at..error.range().end + at;
+            let place = scope.place(&line.span, &line.value, shifted);
+            scope.error(&place, error.to_string(), error.hint());
+            None
+        }
+    }
+}
+
+/// Those of the service and of the step, by name in lower case.
+fn headers(
+    scope: &mut Scope<'_>,
+    target: &Target,
+    one: &scenario::Step,
+    names: &Names,
+) -> Option<Vec<(String, crate::expression::Template)>> {
+    let mut compiled: Vec<(String, crate::expression::Template)> = Vec::new();
+    let mut well = true;
+    for (name, literal) in target.headers.iter().chain(one.headers.iter().flatten()) {
+        let lower = name.value.to_ascii_lowercase();
+        let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+        if lower.is_empty() || !lower.chars().all(is_token) {
+            scope.error(&name.span, format!("`{name}` can't be the name of a header"), None);
+            well = false;
+            continue;
+        }
+        if matches!(lower.as_str(), "content-length" | "transfer-encoding" | "connection") {
+            scope.error(&name.span, format!("`{name}` is set by deadheat itself"), None);
+            well = false;
+            continue;
+        }
+        match scope.template(literal, names) {
+            Some(template) => {
+                compiled.retain(|(known, _)| *known != lower);
+                compiled.push((lower, template));
+            }
+            None => well = false,
+        }
+    }
+    well.then_some(compiled)
+}
+
+fn bodies(
+    scope: &mut Scope<'_>,
+    one: &scenario::Step,
+    line: &Spanned<String>,
+    names: &mut Names,
+) -> Option<Vec<Body>> {
+    let written: Vec<&Spanned<scenario::Body>> = match (&one.body, &one.bodies) {
+        (Some(_), Some(_)) => {
+            scope.error(&line.span, "`body` and `bodies` together", Some("leave one of them out".into()));
+            return None;
+        }
+        (Some(one), None) => vec![one],
+        (None, Some(several)) => several.iter().collect(),
+        (None, None) => Vec::new(),
+    };
+    if written.is_empty() {
+        return Some(vec![Body { content: Content::Empty, content_type: None, bindings: Vec::new() }]);
+    }
+    let compiled: Vec<_> = written.into_iter().map(|written| body(scope, written, names)).collect();
+    compiled.into_iter().collect()
+}
+
+fn body(scope: &mut Scope<'_>, written: &Spanned<scenario::Body>, names: &mut Names) -> Option<Body> {
+    let structured = match &written.value {
+        scenario::Body::Text(text) => {
+            StructuredBody { text: Some(text.clone()), ..StructuredBody::default() }
+        }
+        scenario::Body::Structured(structured) => (**structured).clone(),
+    };
+    let StructuredBody { json, form, text, file, template, with, content_type } = structured;
+    let mut bindings = Vec::new();
+    let content_type = content_type.map(|given| given.value);
+    let is_json = content_type.as_deref().is_some_and(|given| given.contains("json"));
+    if let (None, Some((name, _))) = (&template, with.first()) {
+        scope.error(&name.span, "`with` goes with `template`", None);
+    }
+    let (content, usual) = match (json, form, text, file, template) {
+        (Some(json), None, None, None, None) => {
+            (Content::Json(scope.template(&json, names)?), "application/json")
+        }
+        (None, Some(form), None, None, None) => {
+            let fields: Vec<_> = form
+                .iter()
+                .map(|(name, literal)| Some((name.value.clone(), scope.template(literal, names)?)))
+                .collect();
+            let fields = fields.into_iter().collect::<Option<_>>()?;
+            (Content::Form(fields), "application/x-www-form-urlencoded")
+        }
+        (None, None, Some(text), None, None) => {
+            let node = scenario::Node::new(text.span.clone(), scenario::NodeKind::Text(text.value.clone()));
+            let template = scope.template(&node, names)?;
+            (Content::Text { template, checked: is_json }, "text/plain; charset=utf-8")
+        }
+        (None, None, None, Some(file), None) => {
+            (Content::Bytes(read_file(scope, &file)?), "application/octet-stream")
+        }
+        (None, None, None, None, Some(file)) => {
+            for (name, literal) in &with {
+                let value = scope.template(literal, names);
+                // The same name may stand in several bodies.
+                let slot = match names.slot(&name.value) {
+                    Some(slot) if scope.globals.slot(&name.value).is_none() => slot,
+                    _ => declare(scope, name, names),
+                };
+                bindings.push((slot, value?));
+            }
+            let payloads = Arc::clone(&scope.payloads);
+            match payloads.compile(&file.value, names) {
+                Ok(template) => (Content::Json(template), "application/json"),
+                Err(error) => {
+                    let hint = matches!(error, crate::expression::PayloadError::Template { .. })
+                        .then(|| "give its names their values: `with: {NAME: \"{{ … }}\"}`".to_owned());
+                    scope.error(&file.span, error.to_string(), hint);
+                    return None;
+                }
+            }
+        }
+        _ => {
+            scope.error(
+                &written.span,
+                "a body is exactly one of `json`, `form`, `text`, `file` and `template`",
+                None,
+            );
+            return None;
+        }
+    };
+    Some(Body { content, content_type: Some(content_type.unwrap_or_else(|| usual.to_owned())), bindings })
+}
+
+/// Only files beside the scenario or below it.
+fn read_file(scope: &mut Scope<'_>, file: &Spanned<String>) -> Option<Arc<[u8]>> {
+    let folder = scope.loaded.source.path.parent().unwrap_or(Path::new("")).to_owned();
+    let inside = Path::new(&file.value)
+        .components()
+        .all(|part| matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir));
+    if !inside {
+        scope.error(&file.span, "a body's file lies beside the scenario, or below it", None);
+        return None;
+    }
+    let path = folder.join(&file.value);
+    let read = std::fs::metadata(&path).and_then(|facts| {
+        if facts.len() > LARGEST_FILE {
+            return Err(std::io::Error::other(format!("it is larger than {LARGEST_FILE} bytes")));
+        }
+        std::fs::read(&path)
+    });
+    match read {
+        Ok(bytes) => Some(bytes.into()),
+        Err(error) => {
+            scope.error(&file.span, format!("can't read {}: {error}", path.display()), None);
+            None
+        }
+    }
+}
+
+fn delivery(scope: &mut Scope<'_>, written: Option<&Spanned<scenario::Deliver>>) -> Option<Delivery> {
+    let Some(written) = written else {
+        let order = DeliveryOrder::AsListed;
+        return Some(Delivery { copies: 1, order, spread: None, same_event_id: true });
+    };
+    let deliver = &written.value;
+    let copies = match &deliver.copies {
+        Some(copies) => scope.whole_number(copies, "`copies`", 1, MOST_COPIES)?,
+        None => 1,
+    };
+    Some(Delivery {
+        copies: u32::try_from(copies).ok()?,
+        order: deliver.order.unwrap_or(DeliveryOrder::AsListed),
+        spread: deliver.spread.map(|spread| spread.0),
+        same_event_id: deliver.same_event_id.as_ref().is_none_or(|same| same.value),
+    })
+}
+
+/// Redelivery, where the step says so; else the operation's policy.
+fn resend_policy(
+    scope: &mut Scope<'_>,
+    written: Option<&Spanned<scenario::Deliver>>,
+    around: &Around<'_>,
+) -> Option<RetryPolicy> {
+    let Some(deliver) = written.map(|deliver| &deliver.value).filter(|one| !one.redeliver_on.is_empty())
+    else {
+        return policy(scope, &around.retry);
+    };
+    let redelivery = Retry {
+        on: deliver.redeliver_on.iter().cloned().collect(),
+        max_retries: Some(deliver.max_redeliveries.clone().unwrap_or_else(|| Spanned::new(3, 0..0))),
+        backoff: Some(scenario::Backoff::Exponential),
+        delay: Some(deliver.redelivery_delay.unwrap_or(units::Span(Duration::from_millis(100)))),
+        ..Retry::default()
+    };
+    policy(scope, &redelivery)
+}
+
+/// Compiles everything that looks at an answer.
+struct Answer<'a, 'b> {
+    scope: &'a mut Scope<'b>,
+    names: &'a mut Names,
+    written: &'a scenario::Step,
+    target: &'a Target,
+}
+
+type CompiledAnswer =
+    (AnswerSlots, Option<Vec<Expression>>, Option<Vec<(Cause, Expression)>>, Option<Option<Expression>>);
+
+impl Answer<'_, '_> {
+    fn compile(self) -> CompiledAnswer {
+        let Self { scope, names, written, target } = self;
+        let slots = ANSWER.map(|name| names.declare(name));
+        let assertions: Option<Vec<Expression>> = written
+            .assert
+            .iter()
+            .flat_map(|assertions| assertions.iter())
+            .map(|text| scope.expression(text, names))
+            .collect::<Vec<_>>()
+            .into_iter()
+            .collect();
+        let causes: Option<Vec<(Cause, Expression)>> = target
+            .causes
+            .iter()
+            .map(|(name, text)| {
+                let cause = match retry::parse_cause(&name.value) {
+                    Ok(super::Retried::Cause(cause)) => Some(cause),
+                    Ok(super::Retried::Statuses(_)) | Err(_) => {
+                        scope.error(
+                            &name.span,
+                            format!("`{name}` is not a cause that an answer can show"),
+                            Some(
+                                "for example `deadlock`, `serialization`, `lock_timeout`, `unique`".into(),
+                            ),
+                        );
+                        None
+                    }
+                };
+                let expression = scope.expression(text, names);
+                Some((cause?, expression?))
+            })
+            .collect::<Vec<_>>()
+            .into_iter()
+            .collect();
+        let retries = match &target.retries {
+            Some(text) => scope.expression(text, names).map(Some),
+            None => Some(None),
+        };
+        // What is in scope after the step may be looked at by any later one, so that only what is
+        // costly is left out: the JSON of an answer that nobody takes apart.
+        let texts = written.assert.iter().flat_map(|assertions| assertions.iter()).map(|text| &text.value);
+        let texts = texts.chain(target.causes.values().map(|text| &text.value));
+        let texts: Vec<&String> = texts.chain(target.retries.iter().map(|text| &text.value)).collect();
+        let later = names_used_elsewhere(scope.loaded);
+        let needed = |name: &str| texts.iter().any(|text| word(text, name)) || later(name);
+        let slot = |index: usize| needed(ANSWER[index]).then_some(slots[index]);
+        let answer = AnswerSlots {
+            status: slot(0),
+            headers: slot(1),
+            body: slot(2),
+            json: slot(3),
+            answers: slot(4),
+        };
+        (answer, assertions, causes, retries)
+    }
+}
+
+fn word(text: &str, name: &str) -> bool {
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).any(|word| word == name)
+}
+
+/// True for a name that may be used outside of assertions. The whole file is searched for the word: a
+/// value kept for nothing does no harm.
+fn names_used_elsewhere(loaded: &scenario::Loaded) -> impl Fn(&str) -> bool {
+    let text = &loaded.source.text;
+    move |name| {
+        let count = text
+            .split("{{")
+            .skip(1)
+            .filter_map(|part| part.split("}}").next())
+            .chain(conditions(text))
+            .filter(|part| word(part, name))
+            .count();
+        count > 0
+    }
+}
+
+/// Lines that hold an expression without braces.
+fn conditions(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter(|line| {
+        let line = line.trim_start().trim_start_matches("- ");
+        line.starts_with("if:")
+            || line.starts_with("check:")
+            || line.starts_with("if =")
+            || line.starts_with("check =")
+    })
+}
+
+fn captures(
+    scope: &mut Scope<'_>,
+    written: Option<&Spanned<Capture>>,
+    names: &mut Names,
+) -> Option<Vec<(usize, Captured)>> {
+    let Some(written) = written else { return Some(Vec::new()) };
+    match &written.value {
+        Capture::First(name) => {
+            let name = Spanned::new(name.clone(), written.span.clone());
+            Some(vec![(declare(scope, &name, names), Captured::Answer)])
+        }
+        Capture::Each(each) => {
+            let compiled: Vec<_> = each
+                .iter()
+                .map(|(name, what)| {
+                    let slot = declare(scope, name, names);
+                    Some((slot, captured(scope, what)?))
+                })
+                .collect();
+            compiled.into_iter().collect()
+        }
+    }
+}
+
+fn captured(scope: &mut Scope<'_>, what: &Spanned<String>) -> Option<Captured> {
+    let text = what.value.trim();
+    Some(match text {
+        "answer" => Captured::Answer,
+        "status" => Captured::Status,
+        "headers" => Captured::Headers,
+        "body" => Captured::Body,
+        "json" => Captured::Json,
+        _ if text.starts_with('$') => match JsonPath::parse(text) {
+            Ok(path) => Captured::JsonPath(path),
+            Err(error) => {
+                scope.error(&what.span, format!("this JSONPath can't be read: {error}"), None);
+                return None;
+            }
+        },
+        _ => match text.strip_prefix("header ") {
+            Some(name) => Captured::Header(name.trim().to_ascii_lowercase()),
+            None => {
+                scope.error(
+                    &what.span,
+                    format!("`{text}` is no part of an answer"),
+                    Some(
+                        "known: status, headers, body, json, a JSONPath like `$.id`, `header ETag`".into(),
+                    ),
+                );
+                return None;
+            }
+        },
+    })
+}
+
+fn changes(
+    scope: &mut Scope<'_>,
+    written: &Spanned<scenario::Changes>,
+    names: &Names,
+    around: &Around<'_>,
+    step: &str,
+) -> Option<Changes> {
+    if !scope.has_database {
+        scope.error(&written.span, "`changes` is looked for in a database", Some(ADD_DATABASE.into()));
+        return None;
+    }
+    let changes = &written.value;
+    let statement = statement::compile(scope, &changes.sql, names, around.operation, step);
+    let expect = match &changes.expect {
+        None => Some(None),
+        Some(text) if text.value.trim() == "rows" => Some(None),
+        Some(text) => super::invariant::open_expression(scope, text).map(Some),
+    };
+    Some(Changes {
+        statement: statement?,
+        expect: expect?,
+        within: changes.within.map_or(Duration::ZERO, |within| within.0),
+    })
+}

@@ -1,0 +1,127 @@
+//! Compiles the load: how many workers, and what they are given to do.
+
+use std::time::Duration;
+
+use super::{
+    arrivals::{Arrivals, Piece},
+    model::{Load, Work},
+    operation::constant,
+    retry::{self, Retried},
+    scope::Scope,
+};
+use crate::{
+    expression::Value,
+    scenario::{self, Release},
+};
+
+/// Most workers, operations of one run, and operations started per second.
+const MOST_WORKERS: u64 = 10_000;
+const MOST_ITERATIONS: u64 = 1_000_000_000;
+const HIGHEST_RATE: f64 = 1e6;
+
+pub(super) fn compile(scope: &mut Scope<'_>, written: &scenario::Load) -> Option<Load> {
+    let concurrency = scope.whole_number(&written.concurrency, "`concurrency`", 1, MOST_WORKERS);
+    scope.concurrency = u32::try_from(concurrency.unwrap_or(1)).ok()?;
+    let workers = scope.concurrency;
+    constant(scope, "concurrency", Value::from(workers));
+    let work = work(scope, written);
+    let warmup = written.warmup.map_or(Duration::ZERO, |warmup| warmup.0);
+    Some(Load {
+        concurrency: workers,
+        work: work?,
+        warmup,
+        release_together: written.release == Some(Release::Together),
+        abort_on: causes(scope, &written.abort_on),
+    })
+}
+
+fn work(scope: &mut Scope<'_>, written: &scenario::Load) -> Option<Work> {
+    let span = written.concurrency.span.clone();
+    if written.rate.is_some() || !written.stages.is_empty() {
+        if let Some(iterations) = &written.iterations {
+            scope.error(
+                &iterations.span,
+                "`iterations` with an open load",
+                Some("the rate and the duration say how many operations are started".into()),
+            );
+            return None;
+        }
+        return arrivals(scope, written, &span).map(Work::Arrivals);
+    }
+    match (&written.iterations, written.duration) {
+        (Some(iterations), None) => {
+            scope.whole_number(iterations, "`iterations`", 1, MOST_ITERATIONS).map(Work::Iterations)
+        }
+        (None, Some(duration)) => Some(Work::Duration(duration.0)),
+        (Some(iterations), Some(_)) => {
+            scope.error(
+                &iterations.span,
+                "`iterations` and `duration` together",
+                Some("leave one of them out".into()),
+            );
+            None
+        }
+        (None, None) => {
+            scope.error(
+                &span,
+                "the load has no end",
+                Some("give `load` either `iterations: 5000` or `duration: 30s`".into()),
+            );
+            None
+        }
+    }
+}
+
+/// The warm-up is part of the first piece.
+fn arrivals(
+    scope: &mut Scope<'_>,
+    written: &scenario::Load,
+    span: &std::ops::Range<usize>,
+) -> Option<Arrivals> {
+    let first = written.rate.map_or(0.0, |rate| rate.0);
+    let mut pieces = Vec::new();
+    if written.stages.is_empty() {
+        let Some(duration) = written.duration else {
+            scope.error(span, "`rate` without `duration`", Some("add for example `duration: 30s`".into()));
+            return None;
+        };
+        let warmup = written.warmup.map_or(Duration::ZERO, |warmup| warmup.0);
+        pieces.push(Piece { length: warmup + duration.0, from: first, to: first });
+    } else if written.duration.is_some() {
+        scope.error(span, "`duration` and `stages` together", Some("each stage has its duration".into()));
+        return None;
+    }
+    let mut from = first;
+    for stage in &written.stages {
+        let to = stage.value.rate.0;
+        if stage.value.duration.0.is_zero() {
+            // A jump.
+            from = to;
+            continue;
+        }
+        pieces.push(Piece { length: stage.value.duration.0, from, to });
+        from = to;
+    }
+    let arrivals = Arrivals::new(pieces);
+    if arrivals.pieces().iter().any(|piece| piece.from.max(piece.to) > HIGHEST_RATE) {
+        scope.error(span, format!("a rate above {HIGHEST_RATE}/s"), None);
+        return None;
+    }
+    if !(1..=MOST_ITERATIONS).contains(&arrivals.count()) {
+        scope.error(span, format!("the load starts {} operations", arrivals.count()), None);
+        return None;
+    }
+    Some(arrivals)
+}
+
+/// Causes as a scenario lists them.
+pub(super) fn causes(scope: &mut Scope<'_>, written: &[scenario::Spanned<String>]) -> Vec<Retried> {
+    let mut causes = Vec::new();
+    for text in written {
+        match retry::parse_cause(&text.value) {
+            Ok(cause) => causes.push(cause),
+            Err(error) => scope.error(&text.span, error.to_string(), Some(error.hint())),
+        }
+    }
+    causes
+}

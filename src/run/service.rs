@@ -1,0 +1,180 @@
+//! Reaches the plan's services: starts those that the run is to start, and waits until they answer.
+
+use std::time::{Duration, Instant};
+
+use indexmap::IndexMap;
+
+use super::{RunOptions, StopSignal, Trouble, Watcher, database::Opened, trouble::RunError};
+use crate::{
+    measure::TargetInfo,
+    plan::{HttpVersion, Plan, Service, ServiceLocation, Start},
+    target::{
+        StartedService,
+        http::{Connection, HttpEndpoint, HttpOptions, Outgoing, OutgoingBody},
+    },
+};
+
+/// Pause between two attempts to reach a service that is starting.
+const PAUSE: Duration = Duration::from_millis(25);
+const LONGEST_ANSWER: Duration = Duration::from_secs(5);
+/// Lines of a service's output that are shown when it doesn't start.
+const SHOWN_LINES: usize = 12;
+
+/// The services of a run.
+#[derive(Debug, Default)]
+pub(super) struct OpenedServices {
+    /// In the order of the plan.
+    pub endpoints: Vec<HttpEndpoint>,
+    started: Vec<StartedService>,
+}
+
+impl OpenedServices {
+    /// Ends those that were started.
+    pub fn close(self, watcher: &mut dyn Watcher) {
+        for service in self.started {
+            watcher.stage("stopping the service");
+            if !service.stop() {
+                watcher.warning("the service that was started doesn't end");
+            }
+        }
+    }
+
+    /// What the report says of them.
+    pub fn info(&self, plan: &Plan) -> IndexMap<String, TargetInfo> {
+        let info = |(service, endpoint): (&Service, &HttpEndpoint)| {
+            let version = match service.protocol {
+                HttpVersion::Http1 => "1.1",
+                HttpVersion::Http2 => "2",
+            };
+            let info = TargetInfo {
+                kind: "HTTP".to_owned(),
+                version: version.to_owned(),
+                location: endpoint.describe(),
+                schema: None,
+            };
+            (service.target.clone(), info)
+        };
+        plan.services.iter().zip(&self.endpoints).map(info).collect()
+    }
+}
+
+/// Reaches every service of the plan.
+pub(super) async fn open(
+    plan: &Plan,
+    options: &RunOptions,
+    database: Option<&Opened>,
+    stop: &StopSignal,
+    watcher: &mut dyn Watcher,
+) -> Result<OpenedServices, RunError> {
+    let mut opened = OpenedServices::default();
+    for service in &plan.services {
+        let url = match &service.location {
+            ServiceLocation::Url(url) => url.clone(),
+            ServiceLocation::Start(start) => {
+                let started = start_service(service, start, database, options, stop, watcher).await?;
+                let url = started.url();
+                opened.started.push(started);
+                url
+            }
+        };
+        let endpoint = resolve(service, &url)?;
+        check_host(&endpoint, &options.allowed_hosts)?;
+        opened.endpoints.push(endpoint);
+    }
+    Ok(opened)
+}
+
+/// Refuses, before anything is made, services that aren't on this machine.
+pub(super) fn check_hosts(plan: &Plan, options: &RunOptions) -> Result<(), Trouble> {
+    for service in &plan.services {
+        if let ServiceLocation::Url(url) = &service.location {
+            check_host(&resolve(service, url)?, &options.allowed_hosts)?;
+        }
+    }
+    Ok(())
+}
+
+fn resolve(service: &Service, url: &str) -> Result<HttpEndpoint, Trouble> {
+    let options = HttpOptions {
+        protocol: service.protocol,
+        redirects: service.redirects,
+        ca: service.ca.clone(),
+        largest_answer: service.largest_answer,
+    };
+    HttpEndpoint::resolve(url, options)
+        .map_err(|error| Trouble::new(format!("target {}: {error}", service.target)))
+}
+
+fn check_host(endpoint: &HttpEndpoint, allowed: &[String]) -> Result<(), Trouble> {
+    let host = endpoint.host_name();
+    if endpoint.is_loopback() || allowed.iter().any(|one| one == host) {
+        return Ok(());
+    }
+    Err(Trouble::new(format!("{host} is not this machine"))
+        .hint(format!("stress tests damage what they run against; if you mean it: `--allow-host {host}`")))
+}
+
+async fn start_service(
+    service: &Service,
+    start: &Start,
+    database: Option<&Opened>,
+    options: &RunOptions,
+    stop: &StopSignal,
+    watcher: &mut dyn Watcher,
+) -> Result<StartedService, RunError> {
+    let mut env = Vec::new();
+    if let Some(database) = database {
+        env.extend(database.environment());
+    }
+    env.extend(start.env.iter().cloned());
+    watcher.stage(&format!("starting {}: {}", service.target, start.command));
+    let started = StartedService::start(&start.command, &start.folder, &env)
+        .map_err(|error| Trouble::new(format!("{} can't be started: {error}", service.target)))?;
+    let endpoint = resolve(service, &started.url())?;
+    check_host(&endpoint, &options.allowed_hosts)?;
+    let mut connection = Connection::new(&endpoint).map_err(|error| Trouble::new(error.to_string()))?;
+    let path = start.ready.clone().unwrap_or_else(|| "/".to_owned());
+    let begun = Instant::now();
+    let mut shown = String::new();
+    loop {
+        if stop.is_stopped() {
+            return Err(RunError::Interrupted);
+        }
+        if let Some(status) = started.ended() {
+            return Err(not_ready(service, &started, &format!("ended with status {status}")).into());
+        }
+        let outgoing = Outgoing { method: "GET".into(), path: path.clone(), headers: Vec::new() };
+        let body = OutgoingBody::from(bytes::Bytes::new());
+        let answer = connection.send(&endpoint, outgoing, body, LONGEST_ANSWER).await;
+        let is_ready = answer.is_ok_and(|answer| start.ready.is_none() || answer.status.as_u16() < 400);
+        if is_ready {
+            let took = crate::units::format_duration(begun.elapsed());
+            watcher.stage(&format!("started {} in {took}, at {}", service.target, endpoint.describe()));
+            return Ok(started);
+        }
+        if begun.elapsed() > start.timeout {
+            let limit = crate::units::format_duration(start.timeout);
+            return Err(not_ready(service, &started, &format!("doesn't answer within {limit}")).into());
+        }
+        // A first start may have to compile: its own words show that something goes on.
+        if let Some(line) = started.last_lines(1).pop()
+            && line != shown
+        {
+            watcher.stage(&format!("starting {}: {}", service.target, line.trim()));
+            shown = line;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn not_ready(service: &Service, started: &StartedService, what: &str) -> Trouble {
+    let lines = started.last_lines(SHOWN_LINES);
+    Trouble {
+        message: format!("{} {what}", service.target),
+        detail: (!lines.is_empty()).then(|| format!("its last words:\n{}", lines.join("\n"))),
+        hint: Some(
+            "it must listen on 127.0.0.1 at the port in `PORT`; `start.timeout` says how long it may take"
+                .to_owned(),
+        ),
+    }
+}

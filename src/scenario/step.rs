@@ -1,0 +1,178 @@
+//! Steps as the user wrote them. The doc comments are the language reference.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{
+    choice::Quantity,
+    http::{Body, Changes, Deliver, Sign},
+    model::{Literal, Named, Retry},
+    spanned::{OneOrMany, Spanned},
+};
+use crate::{outcome::Isolation, units};
+
+/// One step. Exactly one of the keys that name a kind must be there: `sql`, `transaction`,
+/// `http`, `gate`, `sleep`, `think_time`, `let`, `if`, `repeat`, `check`, `barrier`, `rollback`. With
+/// `http`, `barrier` holds the last byte of the request back until the barrier opens.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// Shown in reports; `sql 1`, `sql 2`, … when not given.
+    #[serde(default)]
+    pub name: Option<Spanned<String>>,
+    /// A statement. `{{ expression }}` is a bound parameter, `@{name}` a checked identifier.
+    #[serde(default)]
+    pub sql: Option<Spanned<String>>,
+    /// A request: `POST /webhook/`. The path may hold expressions.
+    #[serde(default)]
+    pub http: Option<Spanned<String>>,
+    /// With `http`: which target; the only HTTP target when not given.
+    #[serde(default)]
+    pub target: Option<Spanned<String>>,
+    /// With `http`: added to the path as `?name=value&…`.
+    #[serde(default)]
+    pub query: Option<Named<Literal>>,
+    /// With `http`: headers by name.
+    #[serde(default)]
+    pub headers: Option<Named<Literal>>,
+    /// With `http`: what is sent.
+    #[serde(default)]
+    pub body: Option<Spanned<Body>>,
+    /// With `http`: several bodies, each sent as a request of its own, as `deliver` says.
+    #[serde(default)]
+    pub bodies: Option<Vec<Spanned<Body>>>,
+    /// With `http`: the signature over the bytes sent.
+    #[serde(default)]
+    pub sign: Option<Spanned<Sign>>,
+    /// With `http`: longest wait for the whole answer; the target's when not given.
+    #[serde(default)]
+    pub timeout: Option<units::Span>,
+    /// With `http`: copies, their order and spread, and redelivery.
+    #[serde(default)]
+    pub deliver: Option<Spanned<Deliver>>,
+    /// With `http`: what an acknowledged request changes in the database.
+    #[serde(default)]
+    pub changes: Option<Spanned<Changes>>,
+    /// With `sql`: a name for the first row, or `{name: first | all | value}`. With `http`: a name for
+    /// the answer, or `{name: status | headers | body | json | $.path | header NAME}`.
+    #[serde(default)]
+    pub capture: Option<Spanned<Capture>>,
+    /// Expressions that must be true: with `sql` over `rows_affected`, `row_count` and `row`, with
+    /// `http` over `status`, `headers`, `body` and `json`, and over every name in scope.
+    #[serde(default)]
+    pub assert: Option<OneOrMany<Spanned<String>>>,
+    /// Steps in one database transaction, retried as a whole.
+    #[serde(default)]
+    pub transaction: Option<Box<Transaction>>,
+    /// Waits this long, inside the operation's latency.
+    #[serde(default)]
+    pub sleep: Option<units::Span>,
+    /// Waits this long, as a person would; not part of the latency.
+    #[serde(default)]
+    pub think_time: Option<units::Span>,
+    /// More values by name.
+    #[serde(default, rename = "let")]
+    pub bindings: Option<Named<Literal>>,
+    /// An expression; `then` runs when it is true, `else` when it isn't.
+    #[serde(default, rename = "if")]
+    pub condition: Option<Spanned<String>>,
+    /// With `if`.
+    #[serde(default)]
+    pub then: Option<Vec<Spanned<Step>>>,
+    /// With `if`.
+    #[serde(default, rename = "else")]
+    pub otherwise: Option<Vec<Spanned<Step>>>,
+    /// How often `steps` run (a number or an expression; `i` counts from 0), or
+    /// `{for: NAME, in: "{{ list }}"}`.
+    #[serde(default)]
+    pub repeat: Option<Spanned<Repeat>>,
+    /// With `repeat`, or with `gate`: what runs while the lock is held.
+    #[serde(default)]
+    pub steps: Option<Vec<Spanned<Step>>>,
+    /// An expression that must be true.
+    #[serde(default)]
+    pub check: Option<Spanned<String>>,
+    /// Waits until enough workers stand at the same barrier.
+    #[serde(default)]
+    pub barrier: Option<Spanned<Barrier>>,
+    /// Holds a lock in the database until enough sessions wait for it.
+    #[serde(default)]
+    pub gate: Option<Spanned<Gate>>,
+    /// `true`: ends the transaction around it with a rollback, on purpose.
+    #[serde(default)]
+    pub rollback: Option<Spanned<bool>>,
+}
+
+/// Steps in one transaction.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Transaction {
+    /// Level of this transaction; the target's when not given.
+    #[serde(default)]
+    pub isolation: Option<Isolation>,
+    /// Replaces the operation's `retry` for this transaction, key by key.
+    #[serde(default)]
+    pub retry: Option<Retry>,
+    /// What it does.
+    pub steps: Vec<Spanned<Step>>,
+}
+
+/// What is kept of a result, by name.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Capture {
+    /// The first row, or the answer, under this name.
+    First(String),
+    /// For each name what it holds, as written.
+    Each(Named<Spanned<String>>),
+}
+
+/// How often steps run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Repeat {
+    /// A number or an expression.
+    Times(Literal),
+    /// Once for each element of a list.
+    Each {
+        /// The name that the element goes by.
+        variable: Spanned<String>,
+        /// The list.
+        list: Literal,
+    },
+}
+
+/// A meeting point of workers; it opens again and again.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Barrier {
+    /// Barriers of one name are one barrier.
+    pub name: Spanned<String>,
+    /// How many workers open it; all of them when not given.
+    #[serde(default)]
+    #[schemars(with = "Option<Quantity>")]
+    pub parties: Option<Literal>,
+    /// Longest wait; then the operation's outcome is `timeout`. 30s when not given.
+    #[serde(default)]
+    pub timeout: Option<units::Span>,
+}
+
+/// A lock held until others wait for it.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Gate {
+    /// `SELECT … FOR UPDATE`, in a transaction of its own.
+    pub lock: Spanned<String>,
+    /// What ends the hold.
+    pub until: Until,
+    /// Longest hold; then the operation's outcome is `timeout`. 5s when not given.
+    #[serde(default)]
+    pub timeout: Option<units::Span>,
+}
+
+/// What a gate waits for.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Until {
+    /// Sessions that wait for the lock, or for one that waits for it.
+    #[schemars(with = "Quantity")]
+    pub blocked: Literal,
+}

@@ -1,0 +1,20 @@
+//! HTTP: services, connections, requests, answers and signatures.
+//!
+//! Requests of HTTP/1.1 to this machine go over connections that a worker holds itself
+//! ([`raw`]); TLS, HTTP/2, redirects and other hosts are reqwest's ([`pooled`]). Both take the same
+//! request and give the same [`Answer`] or classified [`Failure`](super::Failure).
+
+mod answer;
+mod body;
+mod connection;
+mod endpoint;
+mod pooled;
+mod raw;
+mod signing;
+
+pub use answer::Answer;
+pub use body::{HeldBody, OutgoingBody, hold};
+pub use connection::{Connection, Outgoing};
+pub use endpoint::{HttpEndpoint, HttpEndpointError, HttpOptions};
+pub use hyper::header::{HeaderName, HeaderValue};
+pub use signing::{Message, SignatureHeader, Signer, SigningError};
