@@ -147,6 +147,17 @@ fn an_unreachable_server_and_a_foreign_host_are_refused() {
         .expect_stderr("database.example.test is not this machine")
         .expect_stderr("--allow-host database.example.test");
     assert_eq!(program.records(), 0);
+    // A tunnel to production looks like this machine.
+    let program = Program::new().with("DATABASE_URL", "postgres://user@127.0.0.1:1/shop_production");
+    program
+        .run(&["run", text(&path)])
+        .expect_status(3)
+        .expect_stderr("database shop_production looks like production")
+        .expect_stderr("--allow-host 127.0.0.1");
+    program
+        .run(&["run", "--allow-host", "127.0.0.1", text(&path)])
+        .expect_status(3)
+        .expect_stderr("can't reach user@127.0.0.1:1/shop_production");
 }
 
 #[test]

@@ -145,14 +145,32 @@ fn start_server(
     }
 }
 
-/// Nothing but this machine is touched unless the user names the host.
+/// Words in the name of a database that nobody wants to stress by mistake.
+const PRODUCTION: [&str; 4] = ["production", "prod", "prd", "live"];
+
+/// Nothing but this machine is touched unless the user names the host, and nothing that looks like
+/// production either: a tunnel makes it look like this machine.
 fn check_host(endpoint: &Endpoint, allowed: &[String]) -> Result<(), Trouble> {
     let host = endpoint.host();
-    if endpoint.is_loopback() || allowed.contains(&host) {
+    if allowed.contains(&host) {
         return Ok(());
     }
-    Err(Trouble::new(format!("{host} is not this machine"))
+    let message = if !endpoint.is_loopback() {
+        format!("{host} is not this machine")
+    } else if is_production(endpoint.database()) {
+        format!("database {} looks like production", endpoint.database())
+    } else {
+        return Ok(());
+    };
+    Err(Trouble::new(message)
         .hint(format!("stress tests damage what they run against; if you mean it: `--allow-host {host}`")))
+}
+
+/// True when one of the words of a database's name says so.
+fn is_production(database: &str) -> bool {
+    database
+        .split(|c: char| !c.is_alphanumeric())
+        .any(|word| PRODUCTION.contains(&word.to_lowercase().as_str()))
 }
 
 /// Workers that have a session of their own, and one more each where there are gates.
@@ -311,5 +329,20 @@ impl Opened {
             server.leave_running();
         }
         watcher.stage("remove it with `deadheat clean`");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn production_is_a_word_of_the_name() {
+        for name in ["shop_production", "prod", "LIVE-shop", "shop.prd"] {
+            assert!(is_production(name), "{name}");
+        }
+        for name in ["postgres", "products", "reproduction", "delivery", "prodigy_test"] {
+            assert!(!is_production(name), "{name}");
+        }
     }
 }
