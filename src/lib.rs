@@ -12,8 +12,8 @@
 //! 4. [`target`] reaches the database: a throw-away server ([`target::embedded`]) or the user's.
 //! 5. [`fixture`] writes down what it is about to make, migrates and seeds.
 //! 6. [`engine::run_load`] lets the workers loose: shards of workers on a thread each, a
-//!    connection for each worker, transactions retried as a whole. Beside them lock waits are
-//!    sampled and invariants checked ([`engine::InvariantState`]).
+//!    connection for each worker, transactions retried as a whole. Beside them lock waits
+//!    and the application's transactions are sampled and invariants checked ([`engine::InvariantState`]).
 //! 7. [`fixture`] removes everything again, whatever happened.
 //! 8. [`measure::collect`] turns records into [`measure::RunResults`].
 //! 9. [`verdict::judge`] takes the verdict from them, and [`report`] makes text of both.

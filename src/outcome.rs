@@ -188,6 +188,21 @@ impl Isolation {
     }
 }
 
+/// What a transaction's snapshot and locks tell of its isolation level, seen from another session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LevelEvidence {
+    /// It has read or written and holds no snapshot between two statements. PostgreSQL runs READ
+    /// UNCOMMITTED as this.
+    ReadCommitted,
+    /// It holds a snapshot after a statement that needs none any more: REPEATABLE READ or SERIALIZABLE, or
+    /// a cursor is open.
+    SnapshotHeld,
+    /// It holds a snapshot, has read through an index and written, and nothing notes what it read.
+    RepeatableRead,
+    /// The server notes what it read (`SIReadLock`).
+    Serializable,
+}
+
 impl fmt::Display for Isolation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

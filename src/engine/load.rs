@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     expression::{Rows, Value},
-    measure::{LiveBoard, Recorder, WaitRecorder},
+    measure::{ApplicationRecorder, LiveBoard, Recorder, WaitRecorder},
     plan::{Operation, Plan, StatementIndex, Work},
     target::{
         ConnectError, Endpoint, Prepared, Session, SessionSettings,
@@ -87,6 +87,8 @@ pub struct LoadSettings {
 pub struct LoadOutcome {
     pub recorder: Recorder,
     pub waits: WaitRecorder,
+    /// What the application's sessions were seen to do, when its database is watched.
+    pub application: Option<ApplicationRecorder>,
     /// From the release of the workers to the end of the last one, without the warm-up.
     pub duration: Duration,
     /// Of an open load: operations planned, and those of them that were started.
@@ -99,6 +101,8 @@ pub struct LoadOutcome {
 pub struct Beside<'a> {
     pub control: &'a mut Session,
     pub invariants: &'a mut InvariantState,
+    /// Samples the other sessions, so that a slow invariant doesn't hold that up.
+    pub sampling: &'a mut Session,
 }
 
 /// Why there was no load.
@@ -225,8 +229,8 @@ pub async fn run_load(
                 }
                 Work::Iterations(_) | Work::Duration(_) => None,
             };
-            let Watched { waits, problem } = watched;
-            Ok(LoadOutcome { recorder, waits, duration, arrivals, watch_problem: problem })
+            let Watched { waits, application, problem } = watched;
+            Ok(LoadOutcome { recorder, waits, application, duration, arrivals, watch_problem: problem })
         }
     }
 }

@@ -11,6 +11,7 @@ mod delivery;
 mod gate;
 mod load;
 mod request;
+mod sampling;
 #[cfg(test)]
 mod scripted_tests;
 mod shard;

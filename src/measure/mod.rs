@@ -1,13 +1,18 @@
 //! What happened, as plain data: recorders while the run goes on, [`RunResults`] after it.
 
+mod application;
 mod collect;
 mod distribution;
 mod live;
 mod recorder;
 mod results;
+mod statement_shape;
 mod waits;
 
-pub use collect::collect;
+pub use application::{
+    ApplicationFindings, ApplicationRecorder, ApplicationRules, ApplicationSeen, TransactionSeen,
+};
+pub use collect::{Collected, collect};
 pub use distribution::{Distribution, Recording};
 pub use live::{LiveBoard, LiveCounters, LiveTotals};
 pub use recorder::{
@@ -15,4 +20,4 @@ pub use recorder::{
     SecondRecord,
 };
 pub use results::*;
-pub use waits::{WaitRecorder, WaitSeen};
+pub use waits::{WaitRecorder, WaitSeen, Waiter};

@@ -158,6 +158,9 @@ pub struct RequestResults {
     pub deadlock_answers: u64,
     /// Retries that the service said it made itself.
     pub service_retries: u64,
+    /// The scenario says where the service tells them.
+    #[serde(default)]
+    pub retries_told: bool,
     /// Acknowledged requests whose change was looked for.
     pub changes: u64,
     /// Of these, those whose change came too late.
@@ -213,6 +216,15 @@ pub struct GateResults {
 /// What the database shows of the application under test. Everything but the deadlocks is sampled.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ApplicationResults {
+    /// Samples taken.
+    #[serde(default)]
+    pub samples: u64,
+    /// Mean time from one sample to the next.
+    #[serde(default)]
+    pub interval_ms: f64,
+    /// Mean time that a sample took.
+    #[serde(default)]
+    pub sample_ms: f64,
     /// Sessions that weren't deadheat's.
     pub sessions: u64,
     /// Their application names.
@@ -343,7 +355,7 @@ pub struct WaitResults {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WaitPair {
     pub waiting: String,
-    /// The operation that held the lock; `outside` for a session that isn't ours.
+    /// The operation that held the lock; the name of a session of the application; else `outside`.
     pub blocking: String,
     /// The table, where the server tells.
     pub table: Option<String>,

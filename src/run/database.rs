@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// Connections of deadheat's own beside the workers': control, cleanup, and two to spare.
+/// Connections of deadheat's own beside the workers': control, sampling, cleanup, and one to spare.
 const OWN_CONNECTIONS: u32 = 4;
 /// Connections of a server of ours that are left to the services under test.
 const FOR_SERVICES: u32 = 110;
@@ -261,6 +261,16 @@ impl Opened {
     pub async fn fresh_session(&self) -> Result<Session, Trouble> {
         let settings = SessionSettings {
             application_name: format!("deadheat-cleanup/{}", self.run_id),
+            ..SessionSettings::default()
+        };
+        Ok(Session::connect(&self.endpoint, &settings).await?)
+    }
+
+    /// A session that samples the others while the load runs.
+    pub async fn sampling_session(&self) -> Result<Session, Trouble> {
+        let settings = SessionSettings {
+            application_name: format!("deadheat-watch/{}", self.run_id),
+            schema: self.settings.schema.clone(),
             ..SessionSettings::default()
         };
         Ok(Session::connect(&self.endpoint, &settings).await?)

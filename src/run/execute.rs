@@ -7,6 +7,7 @@ use futures_util::FutureExt;
 use super::{
     RunOptions, StopSignal, Watcher,
     database::{self, Closed, Opened},
+    deadlocks::{CountedDeadlocks, DeadlockCount},
     prepare::{load_plan, new_run_id, prepare_statements, seed, statements},
     service::{self, OpenedServices},
     trouble::{RunError, Trouble},
@@ -15,7 +16,7 @@ use crate::{
     engine::{Beside, InvariantState, LoadOutcome, LoadSettings, check_invariants, run_load},
     expression::Value,
     fixture,
-    measure::{Environment, FixtureResults, LiveBoard, RunResults, TableRows, collect},
+    measure::{Collected, Environment, FixtureResults, LiveBoard, RunResults, TableRows, collect},
     plan::Plan,
     scenario::Source,
     verdict::{self, Verdict},
@@ -34,6 +35,7 @@ pub struct Finished {
 struct Measured {
     outcome: LoadOutcome,
     invariants: Option<InvariantState>,
+    deadlocks: Option<DeadlockCount>,
 }
 
 /// Runs a scenario from its file to its verdict.
@@ -92,12 +94,17 @@ pub async fn run(
 
     // 4. Cleanup, always.
     watcher.stage("cleaning up");
+    let all_ended = run.services.are_all_started();
     run.services.close(watcher);
+    let deadlocks = match (&measured, &mut opened) {
+        (Ok(measured), Some(opened)) => measured.deadlocks_since(opened, all_ended).await,
+        _ => None,
+    };
     let closed = match opened {
         Some(opened) => opened.close(options.keep, watcher).await,
         None => Closed { gone: true, ..Closed::default() },
     };
-    let Measured { outcome, invariants } = measured?;
+    let Measured { outcome, invariants, deadlocks: _ } = measured?;
     results.fixtures.cleaned = !options.keep && closed.trouble.is_none();
     results.fixtures.note = closed.trouble.as_ref().map(|trouble| trouble.message.clone());
     if options.keep || closed.trouble.is_some() {
@@ -114,11 +121,25 @@ pub async fn run(
     }
     results.aborted = outcome.recorder.aborted.clone();
     results.interrupted = stop.is_stopped() && results.aborted.is_none();
-    let LoadOutcome { recorder, waits, duration, arrivals, .. } = outcome;
-    collect(&mut results, &plan, &recorder, &waits, &run.board, duration, arrivals);
+    let LoadOutcome { recorder, waits, application, duration, arrivals, watch_problem } = outcome;
+    let (recorder, waits, board) = (&recorder, &waits, &*run.board);
+    let collected = Collected { recorder, waits, application, board, duration, arrivals };
+    collect(&mut results, &plan, collected);
+    if let (Some(application), Some(counted)) = (&mut results.application, deadlocks) {
+        application.deadlocks = counted.deadlocks;
+        application.unknown.extend(watch_problem);
+        application.unknown.extend(counted.unknown);
+    }
     results.invariants = invariants.map(InvariantState::into_results).unwrap_or_default();
     let verdict = verdict::judge(&plan.thresholds, &plan.requirements, &plan.grades, &results);
     Ok(Finished { results, verdict, cleanup: closed.trouble })
+}
+
+impl Measured {
+    async fn deadlocks_since(&self, opened: &mut Opened, all_ended: bool) -> Option<CountedDeadlocks> {
+        let told = self.outcome.recorder.operations.iter().map(|one| one.requests.deadlock_answers).sum();
+        Some(self.deadlocks?.since(opened, all_ended, told).await)
+    }
 }
 
 /// What the stages of one run share.
@@ -162,12 +183,25 @@ impl Run<'_> {
         watcher.stage(&format!("connecting {} workers", plan.load.concurrency));
         watcher.load_begins(Arc::clone(&self.board), &plan.load.work);
         let settings = self.load_settings(opened.as_ref(), prepared, globals, results.seed);
-        let beside = match (opened.as_mut(), &mut invariants) {
-            (Some(opened), Some(invariants)) => Some(Beside { control: &mut opened.session, invariants }),
+        let mut sampling = None;
+        let mut deadlocks = None;
+        if let Some(opened) = opened.as_mut() {
+            sampling = Some(opened.sampling_session().await?);
+            if plan.services.iter().any(|service| service.watched) {
+                deadlocks = DeadlockCount::begin(opened).await;
+            }
+        }
+        let beside = match (opened.as_mut(), &mut invariants, &mut sampling) {
+            (Some(opened), Some(invariants), Some(sampling)) => {
+                Some(Beside { control: &mut opened.session, invariants, sampling })
+            }
             _ => None,
         };
         let outcome = run_load(settings, beside).await;
         watcher.load_ended();
+        if let Some(sampling) = sampling {
+            sampling.close().await;
+        }
         let outcome = outcome.map_err(|error| Trouble::new(error.to_string()))?;
 
         if let (Some(opened), Some(invariants)) = (opened.as_mut(), &mut invariants) {
@@ -177,7 +211,7 @@ impl Run<'_> {
             }
             check_invariants(invariants, &mut opened.session, Some(&outcome.recorder)).await;
         }
-        Ok(Measured { outcome, invariants })
+        Ok(Measured { outcome, invariants, deadlocks })
     }
 
     /// Tables and fixtures.

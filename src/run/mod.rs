@@ -4,6 +4,7 @@
 //! through [`Watcher`]; reports are written by `cli`.
 
 mod database;
+mod deadlocks;
 mod execute;
 mod prepare;
 mod service;

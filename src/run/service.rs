@@ -29,6 +29,11 @@ pub(super) struct OpenedServices {
 }
 
 impl OpenedServices {
+    /// True when the run has started every one, and ends it.
+    pub fn are_all_started(&self) -> bool {
+        !self.endpoints.is_empty() && self.started.len() == self.endpoints.len()
+    }
+
     /// Ends those that were started.
     pub fn close(self, watcher: &mut dyn Watcher) {
         for service in self.started {

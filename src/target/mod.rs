@@ -12,7 +12,10 @@ mod session;
 mod started;
 
 pub use failure::Failure;
-pub use postgres::{ConnectError, Endpoint, LockWait, ServerFacts, WaitSampler, quote_name};
+pub use postgres::{
+    ApplicationSample, ApplicationSampler, ApplicationSession, ApplicationTransaction, ConnectError,
+    Endpoint, LockWait, ServerFacts, WaitSampler, application_sessions, count_deadlocks, quote_name,
+};
 pub use scripted::{Answer, Script};
 pub use session::{Prepared, Session, SessionSettings};
 pub use started::StartedService;

@@ -1,5 +1,6 @@
 //! PostgreSQL.
 
+mod application;
 mod binding;
 mod decoding;
 mod endpoint;
@@ -7,6 +8,10 @@ mod facts;
 mod session;
 mod waits;
 
+pub use application::{
+    ApplicationSample, ApplicationSampler, ApplicationSession, ApplicationTransaction,
+    application_sessions, count_deadlocks,
+};
 pub use endpoint::{ConnectError, Endpoint};
 pub use facts::ServerFacts;
 pub use session::{PostgresSession, PreparedStatement, quote_name};

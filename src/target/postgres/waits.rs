@@ -1,7 +1,7 @@
 //! Who waits for whom, asked of the server.
 //!
 //! One statement over `pg_locks` for the waiters and `pg_blocking_pids` for those that they wait
-//! for; only sessions of this run are looked at. `pg_blocking_pids` takes all partitions of the
+//! for; only sessions of this run are looked at and, where it is watched, the application's. `pg_blocking_pids` takes all partitions of the
 //! lock table for a moment, so that the caller decides how often it asks.
 
 use super::super::{Failure, Prepared, Session};
@@ -27,6 +27,7 @@ pub struct LockWait {
 pub struct WaitSampler {
     prepared: Prepared,
     prefix: Value,
+    application: Value,
 }
 
 /// `waitstart` is there from PostgreSQL 14 on and null for the first moments of a wait; the time
@@ -42,7 +43,9 @@ const SAMPLE: &str = "
       LEFT JOIN LATERAL (
            SELECT t.relation FROM pg_locks t
             WHERE t.pid = l.pid AND t.locktype = 'tuple' AND l.locktype = 'transactionid' LIMIT 1) held ON true
-     WHERE NOT l.granted AND starts_with(a.application_name, $1)";
+     WHERE NOT l.granted
+       AND (starts_with(a.application_name, $1)
+            OR ($2::bool AND a.datname = current_database() AND NOT starts_with(a.application_name, 'deadheat')))";
 
 /// Sessions that wait for this one, or for one that does. `pg_locks` isn't cached within a
 /// transaction, as `pg_stat_activity` is.
@@ -56,12 +59,14 @@ pub const COUNT_BLOCKED: &str = "
     SELECT count(*) FROM blocked";
 
 impl WaitSampler {
-    /// Prepares the question for sessions whose application name begins with `prefix`.
+    /// Prepares the question for sessions whose application name begins with `prefix`; with
+    /// `application` also for those in the same database that aren't deadheat's.
     ///
     /// # Errors
     /// When the server doesn't know the columns (before PostgreSQL 14) or refuses.
-    pub async fn prepare(session: &mut Session, prefix: &str) -> Result<Self, Failure> {
-        Ok(Self { prepared: session.prepare(SAMPLE, &[]).await?, prefix: Value::from(prefix) })
+    pub async fn prepare(session: &mut Session, prefix: &str, application: bool) -> Result<Self, Failure> {
+        let prepared = session.prepare(SAMPLE, &[]).await?;
+        Ok(Self { prepared, prefix: Value::from(prefix), application: Value::from(application) })
     }
 
     /// Asks once.
@@ -69,7 +74,7 @@ impl WaitSampler {
     /// # Errors
     /// What the server or the connection answered.
     pub async fn sample(&self, session: &mut Session) -> Result<Vec<LockWait>, Failure> {
-        let values = [self.prefix.clone()];
+        let values = [self.prefix.clone(), self.application.clone()];
         let rows = session.execute(&self.prepared, &values, true).await?;
         Ok(rows.rows.iter().filter_map(|row| wait(row.values())).collect())
     }
