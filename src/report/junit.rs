@@ -1,5 +1,5 @@
 //! JUnit XML, as Jenkins' xUnit schema takes it: a test case for each operation, threshold,
-//! invariant and check.
+//! requirement, invariant and check.
 //!
 //! A broken demand is a `<failure>`, something that couldn't be evaluated or run an `<error>`, an
 //! inconclusive verdict a `<skipped>`. Times are seconds with three decimals.
@@ -43,6 +43,7 @@ impl JunitReport {
             .iter()
             .map(|(name, operation)| operation_case(name, operation))
             .chain(document.thresholds.iter().map(threshold_case))
+            .chain(document.requirements.iter().map(requirement_case))
             .chain(document.invariants.iter().map(invariant_case))
             .chain(checks(document));
         let mut names = HashSet::new();
@@ -131,6 +132,18 @@ fn threshold_case(threshold: &crate::verdict::ThresholdResult) -> Case {
         }
     };
     Case { group: "thresholds", name: format!("{metric} {condition}"), time: Duration::ZERO, status }
+}
+
+/// A run without what it requires proves nothing, and fails nothing either.
+fn requirement_case(requirement: &crate::verdict::ThresholdResult) -> Case {
+    let crate::verdict::ThresholdResult { metric, condition, observed, holds } = requirement;
+    let observed = observed.as_deref().unwrap_or("not known");
+    let status = if *holds {
+        TestCaseStatus::success()
+    } else {
+        skipped(&format!("{metric} is {observed}, and the run proves nothing unless it is {condition}"))
+    };
+    Case { group: "requirements", name: format!("{metric} {condition}"), time: Duration::ZERO, status }
 }
 
 fn invariant_case(invariant: &InvariantResult) -> Case {

@@ -104,6 +104,7 @@ metrics! {
     Deadlocks "deadlocks" Count false "Attempts that the server ended because of a deadlock.";
     Unknown "unknown" Count false "Operations whose commit was never answered.";
     Assertions "assertions" Count false "Operations that ended because an `assert` or `check` didn't hold.";
+    DatabaseDeadlocks "database_deadlocks" Count false "Deadlocks that the watched database counted during the run.";
     LockOrderViolations "lock_order_violations" Count false "Transactions that locked tables against the declared order.";
     LockWaits "lock_waits" Count false "Waits for a lock that were seen.";
     DeepestQueue "deepest_queue" Count false "Most workers seen waiting for one another in a row.";

@@ -75,6 +75,7 @@ fn scalar(results: &RunResults, one: &OperationResults, only: Option<&str>, metr
         Metric::DeepestQueue => (results.waits.samples > 0).then_some(results.waits.deepest_queue as f64),
         Metric::RowsRemaining => count(results.fixtures.remaining),
         Metric::LateStarts => results.arrivals.as_ref().map(|arrivals| arrivals.late as f64),
+        Metric::DatabaseDeadlocks => results.application.as_ref()?.deadlocks.map(|count| count as f64),
         Metric::DroppedStarts => results.arrivals.as_ref().map(|arrivals| arrivals.dropped as f64),
         Metric::Overlap => (one.trials > 0).then(|| one.overlapped as f64 / one.trials as f64),
         _ if !ran => None,
