@@ -2,6 +2,9 @@
 
 mod support;
 
+#[path = "watching/driver.rs"]
+mod driver;
+
 use std::collections::BTreeSet;
 
 use deadheat::{
@@ -11,8 +14,9 @@ use deadheat::{
         application_sessions, embedded::EmbeddedServer,
     },
 };
+use driver::Driver;
 use sqlx::{ConnectOptions, Executor, PgConnection};
-use support::{block_on, server, sql};
+use support::{block_on, server, sql, value};
 
 const ORDER: [&str; 3] = ["orders", "trackers", "bookings"];
 const TABLES: &str = "
@@ -147,6 +151,36 @@ fn levels_are_told_by_what_a_transaction_holds() {
             );
             run(&mut till, &["ROLLBACK"]).await;
             sqlx::Connection::close(till).await.expect("closed");
+        }
+    });
+}
+
+/// Most drivers leave what returned rows open until their next statement, and with it a snapshot.
+#[test]
+fn what_a_driver_leaves_open_is_no_higher_level() {
+    let server = server(&[], 20);
+    sql(&server, TABLES);
+    let holds_snapshot = || {
+        let query = "SELECT backend_xmin IS NOT NULL FROM pg_stat_activity WHERE application_name = 'till'";
+        value(&server, query) == "true"
+    };
+    let mut till = Driver::connect(&server, "till");
+    block_on(async {
+        let mut watcher = Watcher::new(&server).await;
+        for (statement, held, expected) in [
+            ("BEGIN", false, None),
+            ("SELECT * FROM orders WHERE id = 1 FOR UPDATE", true, None),
+            ("UPDATE orders SET n = 1 WHERE id = 1 RETURNING n", true, None),
+            ("UPDATE orders SET n = 1 WHERE id = 1", false, Some(LevelEvidence::ReadCommitted)),
+            ("SELECT 1", true, None),
+        ] {
+            till.execute(statement);
+            assert_eq!(watcher.transaction("till").await.level, expected, "{statement}");
+            assert_eq!(
+                std::thread::scope(|scope| scope.spawn(holds_snapshot).join().expect("an answer")),
+                held,
+                "{statement}"
+            );
         }
     });
 }
