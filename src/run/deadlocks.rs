@@ -17,9 +17,9 @@ const LONGEST_END: Duration = Duration::from_secs(3);
 const LONGEST_IDLE: Duration = Duration::from_secs(11);
 
 /// The count before the load.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct DeadlockCount {
-    before: u64,
+    before: Result<u64, Failure>,
 }
 
 /// The count of the run.
@@ -32,13 +32,13 @@ pub(super) struct CountedDeadlocks {
 
 impl DeadlockCount {
     /// Reads it before the load.
-    pub async fn begin(opened: &mut Opened) -> Option<Self> {
-        count_deadlocks(&mut opened.session).await.ok().map(|before| Self { before })
+    pub async fn begin(opened: &mut Opened) -> Self {
+        Self { before: count_deadlocks(&mut opened.session).await }
     }
 
     /// Reads it again, when every service that the run started has ended. `told` deadlocks were told
     /// by answers.
-    pub async fn since(self, opened: &mut Opened, all_ended: bool, told: u64) -> CountedDeadlocks {
+    pub async fn since(&self, opened: &mut Opened, all_ended: bool, told: u64) -> CountedDeadlocks {
         match self.settled(opened, all_ended, told).await {
             Ok((deadlocks, is_whole)) => CountedDeadlocks {
                 deadlocks: Some(deadlocks),
@@ -54,11 +54,12 @@ impl DeadlockCount {
     }
 
     async fn settled(
-        self,
+        &self,
         opened: &mut Opened,
         all_ended: bool,
         told: u64,
     ) -> Result<(u64, bool), Failure> {
+        let before = self.before.clone()?;
         if opened.session.is_lost() {
             opened.session =
                 opened.fresh_session().await.map_err(|trouble| Failure::lost(trouble.message))?;
@@ -66,7 +67,7 @@ impl DeadlockCount {
         let begun = Instant::now();
         loop {
             let is_whole = application_sessions(&mut opened.session).await? == 0;
-            let counted = count_deadlocks(&mut opened.session).await?.saturating_sub(self.before);
+            let counted = count_deadlocks(&mut opened.session).await?.saturating_sub(before);
             let patience = match (all_ended, counted < told) {
                 (true, _) => LONGEST_END,
                 (false, true) => LONGEST_IDLE,

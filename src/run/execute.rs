@@ -19,6 +19,7 @@ use crate::{
     measure::{Collected, Environment, FixtureResults, LiveBoard, RunResults, TableRows, collect},
     plan::Plan,
     scenario::Source,
+    target::Session,
     verdict::{self, Verdict},
 };
 
@@ -97,7 +98,7 @@ pub async fn run(
     let all_ended = run.services.are_all_started();
     run.services.close(watcher);
     let deadlocks = match (&measured, &mut opened) {
-        (Ok(measured), Some(opened)) => measured.deadlocks_since(opened, all_ended).await,
+        (Ok(measured), Some(opened)) => measured.deadlocks_since(opened, all_ended, stop).await,
         _ => None,
     };
     let closed = match opened {
@@ -136,9 +137,17 @@ pub async fn run(
 }
 
 impl Measured {
-    async fn deadlocks_since(&self, opened: &mut Opened, all_ended: bool) -> Option<CountedDeadlocks> {
-        let told = self.outcome.recorder.operations.iter().map(|one| one.requests.deadlock_answers).sum();
-        Some(self.deadlocks?.since(opened, all_ended, told).await)
+    /// Who has interrupted the run isn't kept waiting.
+    async fn deadlocks_since(
+        &self,
+        opened: &mut Opened,
+        all_ended: bool,
+        stop: &StopSignal,
+    ) -> Option<CountedDeadlocks> {
+        let answers =
+            self.outcome.recorder.operations.iter().map(|one| one.requests.deadlock_answers).sum();
+        let told = if stop.is_stopped() { 0 } else { answers };
+        Some(self.deadlocks.as_ref()?.since(opened, all_ended, told).await)
     }
 }
 
@@ -179,18 +188,11 @@ impl Run<'_> {
             check_invariants(invariants, &mut opened.session, None).await;
         }
         stop_if_interrupted(self.stop)?;
+        let (mut sampling, deadlocks) = self.begin_watching(opened.as_mut()).await?;
 
         watcher.stage(&format!("connecting {} workers", plan.load.concurrency));
         watcher.load_begins(Arc::clone(&self.board), &plan.load.work);
         let settings = self.load_settings(opened.as_ref(), prepared, globals, results.seed);
-        let mut sampling = None;
-        let mut deadlocks = None;
-        if let Some(opened) = opened.as_mut() {
-            sampling = Some(opened.sampling_session().await?);
-            if plan.services.iter().any(|service| service.watched) {
-                deadlocks = DeadlockCount::begin(opened).await;
-            }
-        }
         let beside = match (opened.as_mut(), &mut invariants, &mut sampling) {
             (Some(opened), Some(invariants), Some(sampling)) => {
                 Some(Beside { control: &mut opened.session, invariants, sampling })
@@ -212,6 +214,20 @@ impl Run<'_> {
             check_invariants(invariants, &mut opened.session, Some(&outcome.recorder)).await;
         }
         Ok(Measured { outcome, invariants, deadlocks })
+    }
+
+    /// A session to sample with, and the deadlocks that a watched database has counted so far.
+    async fn begin_watching(
+        &self,
+        opened: Option<&mut Opened>,
+    ) -> Result<(Option<Session>, Option<DeadlockCount>), RunError> {
+        let Some(opened) = opened else { return Ok((None, None)) };
+        let sampling = opened.sampling_session().await?;
+        let deadlocks = match self.plan.services.iter().any(|service| service.watched) {
+            true => Some(DeadlockCount::begin(opened).await),
+            false => None,
+        };
+        Ok((Some(sampling), deadlocks))
     }
 
     /// Tables and fixtures.
