@@ -147,7 +147,7 @@ impl Shared {
         let barriers = plan
             .barriers
             .iter()
-            .map(|barrier| BarrierGate::new(barrier.parties, barrier.timeout))
+            .map(|barrier| BarrierGate::new(barrier.parties, barrier.timeout, plan.load.concurrency))
             .collect();
         let requests = plan.requests.iter().map(PreparedRequest::new);
         let requests = requests.collect::<Result<_, _>>().map_err(LoadError::Request)?;

@@ -25,12 +25,16 @@ use crate::{
     plan::{Body, Captured, Content, DeliveryOrder, Plan, Request, RequestIndex},
     target::{
         Failure,
-        http::{Answer, Connection, HeaderName, HeaderValue, HttpEndpoint, HttpEndpointError, Signer},
+        http::{
+            Answer, CONTENT_LENGTH, CONTENT_TYPE, Connection, HeaderMap, HeaderName, HeaderValue, HttpEndpoint,
+            HttpEndpointError, Method, Signer, Uri,
+        },
     },
 };
 
 /// A request of the plan with what is prepared once: keys and names of headers.
 pub(super) struct PreparedRequest {
+    pub method: Method,
     pub signer: Option<Signer>,
     header_names: Vec<HeaderName>,
     content_types: Vec<Option<HeaderValue>>,
@@ -49,6 +53,8 @@ impl PreparedRequest {
             HeaderValue::from_str(text).map(Some).map_err(|_| format!("`{text}` can't be a content type"))
         };
         Ok(Self {
+            method: Method::from_bytes(request.method.as_bytes())
+                .map_err(|_| format!("`{}` is no method", request.method))?,
             signer: request
                 .sign
                 .as_ref()
@@ -62,9 +68,11 @@ impl PreparedRequest {
 }
 
 /// A request, rendered: what is sent again and again.
+#[derive(Clone)]
 pub(super) struct Rendered {
-    pub path: String,
-    pub headers: Vec<(HeaderName, HeaderValue)>,
+    pub uri: Uri,
+    /// All but the signature.
+    pub headers: HeaderMap,
     pub body: Bytes,
     /// For schemes that sign an id.
     pub id: String,
@@ -128,20 +136,12 @@ impl Worker {
         let shared = std::sync::Arc::clone(&self.shared);
         let prepared = &shared.requests[index.0];
         let delivery = &request.delivery;
-        let mut all = Vec::with_capacity(request.bodies.len() * delivery.copies as usize);
+        let mut all: Vec<Rendered> = Vec::with_capacity(request.bodies.len() * delivery.copies as usize);
         for (body, content_type) in request.bodies.iter().zip(&prepared.content_types) {
             let mut first: Option<usize> = None;
             for _ in 0..delivery.copies {
                 let one = match first.filter(|_| delivery.same_event_id) {
-                    Some(at) => {
-                        let Rendered { path, headers, body, id } = &all[at];
-                        Rendered {
-                            path: path.clone(),
-                            headers: headers.clone(),
-                            body: body.clone(),
-                            id: id.clone(),
-                        }
-                    }
+                    Some(at) => all[at].clone(),
                     None => self.render_one(request, prepared, body, content_type.as_ref())?,
                 };
                 first.get_or_insert(all.len());
@@ -164,9 +164,16 @@ impl Worker {
         content_type: Option<&HeaderValue>,
     ) -> Result<Rendered, Failure> {
         let frame = &self.frame;
+        // The names of a payload are its own: what they stood for before, they stand for afterwards.
+        let before: Vec<Value> = body.bindings.iter().map(|(slot, _)| frame.load(*slot)).collect();
         for (slot, template) in &body.bindings {
             frame.store(*slot, template.evaluate(frame).map_err(|error| value(&error))?);
         }
+        let bytes = content(&body.content, frame, self.body_size)?;
+        for ((slot, _), before) in body.bindings.iter().zip(before) {
+            frame.store(*slot, before);
+        }
+        self.body_size = self.body_size.max(bytes.len());
         let text = |template: &crate::expression::Template| {
             template.evaluate(frame).map(|value| to_text(&value)).map_err(|error| value(&error))
         };
@@ -179,18 +186,26 @@ impl Worker {
             path.push(if path.contains('?') { '&' } else { '?' });
             path.push_str(&query.finish());
         }
-        let mut headers = Vec::with_capacity(prepared.header_names.len() + 3);
-        headers.extend(content_type.map(|value| (content_type_name(), value.clone())));
+        let endpoint = &self.services[request.service].endpoint;
+        let usual = endpoint.headers();
+        // One more for the signature.
+        let mut headers = HeaderMap::with_capacity(usual.len() + prepared.header_names.len() + 2);
+        headers.extend(usual.iter().map(|(name, value)| (name.clone(), value.clone())));
+        if let Some(value) = content_type {
+            headers.insert(CONTENT_TYPE, value.clone());
+        }
         for (name, (_, template)) in prepared.header_names.iter().zip(&request.headers) {
-            let written = text(template)?;
-            let header = HeaderValue::from_str(&written).map_err(|_| {
+            let value = HeaderValue::try_from(text(template)?).map_err(|_| {
                 let message = format!("the value of header {name} has characters that HTTP doesn't allow");
                 Failure::http(Cause::Value, message)
             })?;
-            headers.push((name.clone(), header));
+            headers.insert(name.clone(), value);
         }
-        let bytes = content(&body.content, frame, self.body_size)?;
-        self.body_size = self.body_size.max(bytes.len());
+        // A service may insist on a length, even of nothing (RFC 9110, 8.6).
+        if bytes.is_empty() && matches!(prepared.method.as_str(), "POST" | "PUT" | "PATCH") {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        let uri = endpoint.uri(path)?;
         let id = match request.sign.as_ref().and_then(|sign| sign.id.as_ref()) {
             Some(template) => text(template)?,
             None if request.sign.as_ref().is_some_and(crate::plan::Sign::has_id) => {
@@ -203,7 +218,7 @@ impl Worker {
             }
             None => String::new(),
         };
-        Ok(Rendered { path, headers, body: bytes, id })
+        Ok(Rendered { uri, headers, body: bytes, id })
     }
 
     async fn deliver(
@@ -223,7 +238,7 @@ impl Worker {
         let deliveries = Deliveries {
             request,
             endpoint,
-            signer: shared.requests[index.0].signer.as_ref(),
+            prepared: &shared.requests[index.0],
             jitter: &jitter,
             judge: &|answer: &Answer| judge(request, frame, answer),
         };
@@ -364,6 +379,7 @@ impl Worker {
                         serde_json::from_slice(&answer.body).unwrap_or(serde_json::Value::Null);
                     let found = path.query(&json).all();
                     match found.as_slice() {
+                        [] => Value::from(()),
                         [only] => crate::expression::from_json(only),
                         several => several.iter().map(|one| crate::expression::from_json(one)).collect(),
                     }
@@ -392,10 +408,11 @@ fn judge(request: &Request, frame: &Frame, answer: &Answer) -> (Judged, u64) {
     if let Some(slot) = slots.headers {
         frame.store(slot, answer.header_values());
     }
-    if let Some(slot) = slots.body {
-        match answer.text() {
-            Ok(text) => frame.store(slot, Value::from(text)),
-            Err(failure) => return (Judged::Failure(failure), 0),
+    if slots.body.is_some() || slots.json.is_some() {
+        match (answer.text(), slots.body) {
+            (Ok(text), Some(slot)) => frame.store(slot, Value::from(text)),
+            (Ok(_), None) => {}
+            (Err(failure), _) => return (Judged::Failure(failure), 0),
         }
     }
     if let Some(slot) = slots.json {
@@ -473,10 +490,6 @@ fn content(content: &Content, frame: &Frame, size: usize) -> Result<Bytes, Failu
             Bytes::from(form.finish())
         }
     })
-}
-
-fn content_type_name() -> HeaderName {
-    HeaderName::from_static("content-type")
 }
 
 fn value(error: &EvaluationError) -> Failure {

@@ -11,6 +11,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::{
+    barrier::BarrierGate,
     load::{LoadError, Shared},
     request::ServiceConnections,
     step::Stop,
@@ -161,6 +162,7 @@ impl Worker {
             Work::Arrivals(arrivals) => self.arrivals(&plan, arrivals, released).await,
             Work::Iterations(_) | Work::Duration(_) => self.closed_loop(&plan, released).await,
         }
+        self.shared.barriers.iter().for_each(BarrierGate::leave);
         for session in self.session.into_iter().chain(self.gate_session) {
             session.close().await;
         }

@@ -163,6 +163,12 @@ fn method_and_path(
     }
 }
 
+/// A token of RFC 9110.
+pub(super) fn is_header_name(name: &str) -> bool {
+    let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    !name.is_empty() && name.chars().all(is_token)
+}
+
 /// Those of the service and of the step, by name in lower case.
 fn headers(
     scope: &mut Scope<'_>,
@@ -174,8 +180,7 @@ fn headers(
     let mut well = true;
     for (name, literal) in target.headers.iter().chain(one.headers.iter().flatten()) {
         let lower = name.value.to_ascii_lowercase();
-        let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-        if lower.is_empty() || !lower.chars().all(is_token) {
+        if !is_header_name(&lower) {
             scope.error(&name.span, format!("`{name}` can't be the name of a header"), None);
             well = false;
             continue;

@@ -204,7 +204,7 @@ pub enum Captured {
     Headers,
     Body,
     Json,
-    /// What a JSONPath (RFC 9535) finds: the only match, or a list of several.
+    /// What a JSONPath (RFC 9535) finds: the only match, a list of several, or null.
     JsonPath(JsonPath),
     /// A header's value, by its name in lower case; null when it isn't there.
     Header(String),

@@ -148,7 +148,8 @@ async fn start_service(
         if let Some(status) = started.ended() {
             return Err(not_ready(service, &started, &format!("ended with status {status}")).into());
         }
-        let outgoing = Outgoing { method: "GET".into(), path: path.clone(), headers: Vec::new() };
+        let outgoing = Outgoing::get(&endpoint, path.clone())
+            .map_err(|failure| Trouble::new(format!("{}: {failure}", service.target)))?;
         let body = OutgoingBody::from(bytes::Bytes::new());
         let answer = connection.send(&endpoint, outgoing, body, LONGEST_ANSWER).await;
         let is_ready = answer.is_ok_and(|answer| start.ready.is_none() || answer.status.as_u16() < 400);

@@ -1,6 +1,8 @@
 //! What the end-to-end tests share: the built program, and servers that play the user's own.
 #![allow(dead_code, reason = "every test file uses another part of it")]
 
+pub mod http;
+
 use std::{
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},

@@ -8,13 +8,19 @@ mod answer;
 mod body;
 mod connection;
 mod endpoint;
+mod failure;
 mod pooled;
 mod raw;
 mod signing;
+mod socket;
+mod tls;
 
 pub use answer::Answer;
 pub use body::{HeldBody, OutgoingBody, hold};
 pub use connection::{Connection, Outgoing};
 pub use endpoint::{HttpEndpoint, HttpEndpointError, HttpOptions};
-pub use hyper::header::{HeaderName, HeaderValue};
-pub use signing::{Message, SignatureHeader, Signer, SigningError};
+pub use hyper::{
+    Method, Uri,
+    header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+};
+pub use signing::{Message, Signer, SigningError};
