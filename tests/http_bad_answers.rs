@@ -95,7 +95,10 @@ fn an_end_within_the_body() {
 fn an_answer_that_never_comes_or_never_ends() {
     expect(&Reply::Silence, STEP, "timeout 3", "timeout", "no answer within 400ms");
     let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
-    let endless = Reply::Endless(head.to_vec(), b"1000\r\n".iter().copied().chain([b'x'; 0x1000]).chain(*b"\r\n").collect());
+    let endless = Reply::Endless(
+        head.to_vec(),
+        b"1000\r\n".iter().copied().chain([b'x'; 0x1000]).chain(*b"\r\n").collect(),
+    );
     expect(&endless, STEP, "failed 3", "too_large", "longer than 100000 bytes");
     let headers = Reply::Endless(b"HTTP/1.1 200 OK\r\n".to_vec(), b"x-more: and more\r\n".to_vec());
     expect(&headers, STEP, "failed 3", "protocol", "");
@@ -149,8 +152,13 @@ fn a_body_that_is_no_json_after_its_expressions_were_put_in() {
                 "n": 1
               }
     "#;
-    let path = Scenario { url: &service.url(), steps, load: "concurrency: 1, iterations: 2", ..Scenario::default() }
-        .write(folder.path());
+    let path = Scenario {
+        url: &service.url(),
+        steps,
+        load: "concurrency: 1, iterations: 2",
+        ..Scenario::default()
+    }
+    .write(folder.path());
     let ran = run_file(&Program::new(), &path, &[]);
     let message = "expected `,` or `}` at line 2 column 15: ";
     expect_failure(&ran, "failed 2", "payload", message);
@@ -161,7 +169,10 @@ fn a_body_that_is_no_json_after_its_expressions_were_put_in() {
 #[test]
 fn values_that_cannot_be_sent() {
     for (steps, message) in [
-        ("- http: GET /\n  headers: {X-Name: \"{{ 'a\\nb' }}\"}", "the value of header x-name has characters"),
+        (
+            "- http: GET /\n  headers: {X-Name: \"{{ 'a\\nb' }}\"}",
+            "the value of header x-name has characters",
+        ),
         ("- http: \"GET /a{{ ' ' }}b\"", "is no path"),
         (
             "- http: POST /\n  sign: {scheme: standard_webhooks, secret: c2VjcmV0, id: \"{{ 'a\\nb' }}\"}",
@@ -212,7 +223,8 @@ fn what_is_wrong_in_the_file_stands_at_its_line() {
         ),
         ("- http: POST /\n  body: {template: stripe/nothing.json}", "no payload template", ":8:"),
     ] {
-        let path = Scenario { url: "http://127.0.0.1:9", steps, ..Scenario::default() }.write(folder.path());
+        let path =
+            Scenario { url: "http://127.0.0.1:9", steps, ..Scenario::default() }.write(folder.path());
         let ended = Program::new().run(&["check", path.to_str().expect("text")]).expect_status(2);
         ended.expect_stderr(message).expect_stderr(place);
     }

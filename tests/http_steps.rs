@@ -20,11 +20,19 @@ fn path_query_and_headers() {
           headers: {X-Own: "{{ id }}-x", accept: text/plain}
     "#;
     let url = format!("{}/api/", service.url()).replace("http://", "http://user:p%40ss@");
-    let ran = Scenario { url: &url, target: "headers: {X-All: \"1\", Accept: application/json}", steps, ..Scenario::default() }
-        .run();
+    let ran = Scenario {
+        url: &url,
+        target: "headers: {X-All: \"1\", Accept: application/json}",
+        steps,
+        ..Scenario::default()
+    }
+    .run();
     assert_eq!(ran.outcomes(), "ok 1");
     let seen = &service.seen()[0];
-    assert_eq!((seen.method.as_str(), seen.path.as_str()), ("GET", "/api/orders/7?kept=1&name=a+b%26c&n=8"));
+    assert_eq!(
+        (seen.method.as_str(), seen.path.as_str()),
+        ("GET", "/api/orders/7?kept=1&name=a+b%26c&n=8")
+    );
     assert_eq!(seen.header("x-own"), "7-x");
     assert_eq!(seen.header("x-all"), "1");
     assert_eq!(seen.header("accept"), "text/plain", "the step's own counts more");
@@ -39,7 +47,11 @@ fn path_query_and_headers() {
 fn every_kind_of_body() {
     let folder = tempfile::tempdir().expect("a folder");
     file(folder.path(), "raw.bin", "as {{ it }} is");
-    file(folder.path(), "templates/own/order.json", r#"{"order": {"id": "{{ id }}", "note": "no {{ id }}"}}"#);
+    file(
+        folder.path(),
+        "templates/own/order.json",
+        r#"{"order": {"id": "{{ id }}", "note": "no {{ id }}"}}"#,
+    );
     let service = Service::start(|_| answer(200, ""));
     let steps = r#"
         - let: {id: 7}
@@ -143,11 +155,13 @@ fn assertions_say_what_was_expected_and_what_came() {
         _ => answer(202, r#"{"state": "pending"}"#),
     });
     let url = service.url();
-    let run = |steps: &str, target: &str| Scenario { url: &url, target, steps, ..Scenario::default() }.run();
+    let run =
+        |steps: &str, target: &str| Scenario { url: &url, target, steps, ..Scenario::default() }.run();
 
     let ran = run("- http: GET /\n  assert: [status == 202, \"json.state == 'done'\"]", "");
     assert_eq!(ran.outcomes(), "assertion 1");
-    let message = "`json.state == 'done'` doesn't hold: the answer was 202 Accepted: {\"state\": \"pending\"}";
+    let message =
+        "`json.state == 'done'` doesn't hold: the answer was 202 Accepted: {\"state\": \"pending\"}";
     assert_eq!(ran.error(), (String::new(), message.to_owned()));
 
     let ran = run("- http: GET /long\n  assert: \"body == 'short'\"", "");
@@ -191,20 +205,25 @@ fn a_connection_for_each_worker_is_kept() {
 
 #[test]
 fn a_connection_that_the_service_closed_is_replaced_without_a_failure() {
-    let service = Service::start(|_| {
-        Reply::Bytes(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec())
-    });
+    let service =
+        Service::start(|_| Reply::Bytes(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec()));
     let url = service.url();
     let steps = "- http: GET /\n- sleep: 20ms";
-    let ran = Scenario { url: &url, steps, load: "concurrency: 1, iterations: 5", ..Scenario::default() }.run();
+    let ran =
+        Scenario { url: &url, steps, load: "concurrency: 1, iterations: 5", ..Scenario::default() }.run();
     assert_eq!(ran.outcomes(), "ok 5");
     assert_eq!(service.connections(), 5);
     let closing = Service::start(|_| {
         Reply::Bytes(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".to_vec())
     });
     let url = closing.url();
-    let ran =
-        Scenario { url: &url, steps: "- http: GET /", load: "concurrency: 1, iterations: 5", ..Scenario::default() }.run();
+    let ran = Scenario {
+        url: &url,
+        steps: "- http: GET /",
+        load: "concurrency: 1, iterations: 5",
+        ..Scenario::default()
+    }
+    .run();
     assert_eq!((ran.outcomes().as_str(), closing.connections()), ("ok 5", 5));
 }
 
@@ -216,8 +235,14 @@ fn over_a_unix_socket() {
         let service = Service::start_unix(&socket, |seen| answer(200, seen.body.clone()));
         let url = format!("unix:{}", socket.display());
         let steps = "- http: POST /a?b=1\n  body: hello\n  assert: \"body == 'hello'\"";
-        let ran =
-            Scenario { url: &url, target, steps, load: "concurrency: 2, iterations: 6", ..Scenario::default() }.run();
+        let ran = Scenario {
+            url: &url,
+            target,
+            steps,
+            load: "concurrency: 2, iterations: 6",
+            ..Scenario::default()
+        }
+        .run();
         assert_eq!(ran.outcomes(), "ok 6", "{:#}", ran.results["errors"]);
         assert_eq!((service.seen()[0].path.as_str(), service.connections()), ("/a?b=1", 2));
         assert_eq!(service.seen()[0].header("host"), "localhost");
@@ -236,7 +261,9 @@ fn redirects_are_followed_only_when_asked_for_and_only_to_the_same_host() {
     let service = Service::start(move |seen| match seen.path.as_str() {
         "/a" => moved("/b".into()),
         "/b" => moved("/c".into()),
-        "/twice" => Reply::Answer { status: 307, headers: vec![("location", "/c".into())], body: Vec::new() },
+        "/twice" => {
+            Reply::Answer { status: 307, headers: vec![("location", "/c".into())], body: Vec::new() }
+        }
         "/out" => moved(format!("{other}/c")),
         "/name" => moved(format!("{other_name}/c")),
         _ => answer(200, seen.body.clone()),
@@ -285,9 +312,10 @@ fn proxies_of_the_environment_are_ignored_for_this_machine() {
 #[test]
 fn other_machines_are_refused_before_anything_is_sent() {
     let folder = tempfile::tempdir().expect("a folder");
-    for url in ["http://192.0.2.1", "https://192.0.2.1:8443/api", "http://[2001:db8::1]:80", "http://0.0.0.0:80"] {
-        let path =
-            Scenario { url, steps: "- http: GET /", ..Scenario::default() }.write(folder.path());
+    for url in
+        ["http://192.0.2.1", "https://192.0.2.1:8443/api", "http://[2001:db8::1]:80", "http://0.0.0.0:80"]
+    {
+        let path = Scenario { url, steps: "- http: GET /", ..Scenario::default() }.write(folder.path());
         let begun = std::time::Instant::now();
         let ended = Program::new().run(&["run", "--quiet", path.to_str().expect("text")]).expect_status(3);
         assert!(begun.elapsed() < Duration::from_secs(5), "{url}: it was connected to");

@@ -199,7 +199,8 @@ fn https_to_a_service_that_speaks_plain_http() {
     expect_tls_failure(&ran, "corrupt message");
     answering.join().expect("no panic");
     let ran =
-        Scenario { url: &url, target: "timeout: 300ms", steps: ECHO, load: TWO, ..Scenario::default() }.run();
+        Scenario { url: &url, target: "timeout: 300ms", steps: ECHO, load: TWO, ..Scenario::default() }
+            .run();
     assert_eq!(ran.outcomes(), "timeout 2", "one that waits for more is given up");
 }
 
@@ -212,8 +213,9 @@ fn a_file_that_holds_no_authority() {
         ("/nowhere/ca.pem".to_owned(), "can't read /nowhere/ca.pem"),
     ] {
         let target = format!("ca: \"{ca}\"");
-        let path = Scenario { url: "https://127.0.0.1:9", target: &target, steps: ECHO, ..Scenario::default() }
-            .write(folder.path());
+        let path =
+            Scenario { url: "https://127.0.0.1:9", target: &target, steps: ECHO, ..Scenario::default() }
+                .write(folder.path());
         let arguments = ["run", "--quiet", path.to_str().expect("text")];
         support::Program::new().run(&arguments).expect_status(3).expect_stderr(message);
     }
@@ -240,7 +242,8 @@ fn http2_over_tls_and_in_cleartext() {
 
     let clear = Server::start(None);
     let url = format!("http://{}", clear.address);
-    let ran = Scenario { url: &url, target: "protocol: http2", steps: ECHO, load, ..Scenario::default() }.run();
+    let ran =
+        Scenario { url: &url, target: "protocol: http2", steps: ECHO, load, ..Scenario::default() }.run();
     assert_eq!(ran.outcomes(), "ok 20", "{:#}", ran.results["errors"]);
     assert_eq!(clear.versions(), [Version::HTTP_2; 20]);
 }
@@ -260,14 +263,18 @@ fn http2_to_a_service_that_only_speaks_http1() {
         }
     });
     let ran =
-        Scenario { url: &url, target: "protocol: http2", steps: ECHO, load: TWO, ..Scenario::default() }.run();
+        Scenario { url: &url, target: "protocol: http2", steps: ECHO, load: TWO, ..Scenario::default() }
+            .run();
     assert_eq!(ran.outcomes(), "failed 2", "{:#}", ran.results["errors"]);
     assert_eq!(ran.error().0, "protocol", "{}", ran.error().1);
     answering.join().expect("no panic");
 }
 
 /// Frames of HTTP/2 that a client sent: type, flags, and in which read each was complete.
-async fn frames(mut client: impl AsyncRead + Unpin, mut server: impl tokio::io::AsyncWrite + Unpin) -> Vec<(u8, u8, usize)> {
+async fn frames(
+    mut client: impl AsyncRead + Unpin,
+    mut server: impl tokio::io::AsyncWrite + Unpin,
+) -> Vec<(u8, u8, usize)> {
     const PREFACE: usize = 24;
     let (mut frames, mut bytes, mut at, mut reads) = (Vec::new(), Vec::new(), PREFACE, 0);
     let mut buffer = vec![0; 64 * 1024];
@@ -326,5 +333,8 @@ fn the_last_frames_of_copies_over_http2_come_together() {
     assert_eq!(last.len(), COPIES, "{frames:?}");
     assert!(last.iter().all(|read| *read == last[0]), "{frames:?}");
     let first = frames.iter().filter(|(kind, flags, _)| *kind == data && flags & end_of_stream == 0);
-    assert!(first.clone().count() >= COPIES && first.clone().all(|(_, _, read)| *read < last[0]), "{frames:?}");
+    assert!(
+        first.clone().count() >= COPIES && first.clone().all(|(_, _, read)| *read < last[0]),
+        "{frames:?}"
+    );
 }

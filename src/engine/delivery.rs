@@ -101,9 +101,7 @@ impl Deliveries<'_> {
             let body = first.take().unwrap_or_else(|| rendered.body.clone().into());
             let begun = Instant::now();
             let sent = match self.outgoing(rendered) {
-                Ok(outgoing) => {
-                    connection.send(self.endpoint, outgoing, body, self.request.timeout).await
-                }
+                Ok(outgoing) => connection.send(self.endpoint, outgoing, body, self.request.timeout).await,
                 Err(failure) => Err(failure),
             };
             delivered.ended = Instant::now();

@@ -26,8 +26,8 @@ use crate::{
     target::{
         Failure,
         http::{
-            Answer, CONTENT_LENGTH, CONTENT_TYPE, Connection, HeaderMap, HeaderName, HeaderValue, HttpEndpoint,
-            HttpEndpointError, Method, Signer, Uri,
+            Answer, CONTENT_LENGTH, CONTENT_TYPE, Connection, HeaderMap, HeaderName, HeaderValue,
+            HttpEndpoint, HttpEndpointError, Method, Signer, Uri,
         },
     },
 };

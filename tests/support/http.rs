@@ -33,6 +33,11 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// How long the last byte came after the one before it.
+    pub fn held(&self) -> Duration {
+        self.complete - self.all_but_last
+    }
+
     /// Every value of a header.
     pub fn all(&self, name: &str) -> Vec<&str> {
         self.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str()).collect()
@@ -96,11 +101,16 @@ pub struct Service {
 impl Service {
     /// On a free port of the loopback interface.
     pub fn start(behaviour: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
+        Self::start_slow(Duration::ZERO, behaviour)
+    }
+
+    /// Reads nothing from its first connection for so long.
+    pub fn start_slow(pause: Duration, behaviour: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         let accept = move || listener.accept().map(|(stream, _)| stream);
         let wake = move || drop(TcpStream::connect(address));
-        Self::serve(Some(address), accept, wake, Arc::new(behaviour))
+        Self::serve(Some(address), accept, wake, pause, Arc::new(behaviour))
     }
 
     /// On a Unix socket.
@@ -108,13 +118,15 @@ impl Service {
         let listener = UnixListener::bind(path).expect("a socket");
         let accept = move || listener.accept().map(|(stream, _)| stream);
         let path = path.to_owned();
-        Self::serve(None, accept, move || drop(UnixStream::connect(&path)), Arc::new(behaviour))
+        let wake = move || drop(UnixStream::connect(&path));
+        Self::serve(None, accept, wake, Duration::ZERO, Arc::new(behaviour))
     }
 
     fn serve<S: Stream>(
         address: Option<SocketAddr>,
         accept: impl Fn() -> io::Result<S> + Send + 'static,
         wake: impl Fn() + 'static,
+        pause: Duration,
         behaviour: Behaviour,
     ) -> Self {
         let facts = Arc::new(Facts::default());
@@ -127,7 +139,13 @@ impl Service {
                 }
                 let number = shared.connections.fetch_add(1, Ordering::AcqRel) + 1;
                 let (facts, behaviour) = (Arc::clone(&shared), Arc::clone(&behaviour));
-                connections.push(std::thread::spawn(move || converse(stream, number, &facts, &behaviour)));
+                connections.push(std::thread::spawn(move || {
+                    if number == 1 {
+                        // No wait for something: this server is slow on purpose.
+                        std::thread::sleep(pause);
+                    }
+                    converse(stream, number, &facts, &behaviour);
+                }));
             }
             for connection in connections {
                 connection.join().expect("a connection's thread");
@@ -325,7 +343,8 @@ impl Scenario<'_> {
         let Self { url, target, steps, load, more } = self;
         let steps = steps.trim_matches('\n');
         let indent = steps.len() - steps.trim_start().len();
-        let steps: String = steps.lines().map(|line| format!("      {}\n", line.get(indent..).unwrap_or(""))).collect();
+        let steps: String =
+            steps.lines().map(|line| format!("      {}\n", line.get(indent..).unwrap_or(""))).collect();
         let written = format!(
             "version: 1\nname: small\ntargets: {{api: {{http: \"{url}\", {target}}}}}\n\
              operations:\n  work:\n    steps:\n{steps}load: {{{load}}}\n{more}\n"
@@ -370,10 +389,13 @@ impl Ran {
 
     /// Counts of outcomes that aren't zero: `"ok 3, failed 1"`.
     pub fn outcomes(&self) -> String {
-        let names = ["ok", "recovered", "exhausted", "failed", "assertion", "timeout", "unknown", "skipped"];
+        let names =
+            ["ok", "recovered", "exhausted", "failed", "assertion", "timeout", "unknown", "skipped"];
         let counts = names.iter().map(|name| (self.number(&format!("totals/{name}")), name));
-        let counts: Vec<String> =
-            counts.filter(|(count, _)| *count > 0.0).map(|(count, name)| format!("{name} {count}")).collect();
+        let counts: Vec<String> = counts
+            .filter(|(count, _)| *count > 0.0)
+            .map(|(count, name)| format!("{name} {count}"))
+            .collect();
         counts.join(", ")
     }
 

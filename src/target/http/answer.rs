@@ -94,8 +94,7 @@ pub(super) async fn read<B>(
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let too_large =
-        || Failure::http(Cause::TooLarge, format!("the answer is longer than {largest} bytes"));
+    let too_large = || Failure::http(Cause::TooLarge, format!("the answer is longer than {largest} bytes"));
     if body.size_hint().lower() > largest {
         return Err(too_large());
     }

@@ -35,10 +35,7 @@ impl Pooled {
             HttpVersion::Http2 => builder.http2_prior_knowledge(),
             HttpVersion::Http1 => builder.http1_only(),
         };
-        builder
-            .build()
-            .map(Self)
-            .map_err(|error| HttpEndpointError::Client(failure::with_sources(&error)))
+        builder.build().map(Self).map_err(|error| HttpEndpointError::Client(failure::with_sources(&error)))
     }
 
     pub(super) async fn send(
@@ -55,8 +52,8 @@ impl Pooled {
             .map_err(|error| Failure::http(Cause::Value, failure::with_sources(&error)))?;
         let answer = self.0.execute(request).await.map_err(|error| failure::of_reqwest(&error))?;
         let (parts, body) = hyper::Response::<reqwest::Body>::from(answer).into_parts();
-        let body =
-            answer::read(body, endpoint.options.largest_answer, |error| failure::of_reqwest(&error)).await?;
+        let body = answer::read(body, endpoint.options.largest_answer, |error| failure::of_reqwest(&error))
+            .await?;
         Ok(Answer { status: parts.status, headers: parts.headers, body })
     }
 }

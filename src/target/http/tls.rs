@@ -37,8 +37,7 @@ pub(super) fn config(options: &HttpOptions) -> Result<ClientConfig, HttpEndpoint
 
 fn add_authority(roots: &mut RootCertStore, path: &Path) -> Result<(), HttpEndpointError> {
     let shown = || path.display().to_string();
-    let pem =
-        std::fs::read(path).map_err(|error| HttpEndpointError::Authority { path: shown(), error })?;
+    let pem = std::fs::read(path).map_err(|error| HttpEndpointError::Authority { path: shown(), error })?;
     let unusable = |message: String| HttpEndpointError::Certificate { path: shown(), message };
     let mut count = 0;
     for certificate in CertificateDer::pem_slice_iter(&pem) {
