@@ -114,9 +114,10 @@ pub fn parse_cause(text: &str) -> Result<Retried, RetryError> {
         "payload" => Cause::Payload,
         "value" => Cause::Value,
         "no_effect" => Cause::NoEffect,
-        status if status.starts_with("http:") => match status[5..].trim().parse() {
+        // As a scenario writes it, or as a report does.
+        text if text.starts_with("http:") || text.starts_with("http_") => match text[5..].trim().parse() {
             Ok(status @ 400..=599) => Cause::Http(status),
-            _ => return Err(RetryError::Cause(status.to_owned())),
+            _ => return Err(RetryError::Cause(text.to_owned())),
         },
         code if code.len() == 5 && code.chars().all(|c| c.is_ascii_digit() || c.is_ascii_uppercase()) => {
             Cause::from_sqlstate(code)
@@ -265,7 +266,9 @@ mod tests {
     #[test]
     fn causes_are_names_or_sqlstates() {
         assert_eq!(parse_cause("40P01"), Ok(Retried::Cause(Cause::Deadlock)));
-        assert_eq!(parse_cause("http:503"), Ok(Retried::Cause(Cause::Http(503))));
+        for written in ["http:503", "http_503"] {
+            assert_eq!(parse_cause(written), Ok(Retried::Cause(Cause::Http(503))));
+        }
         let server_errors = parse_cause("http_5xx").expect("known");
         assert!(server_errors.covers(&Cause::Http(500)) && !server_errors.covers(&Cause::Http(404)));
         assert!(parse_cause("http:200").is_err());

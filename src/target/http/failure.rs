@@ -90,3 +90,47 @@ pub(super) fn with_sources(error: &dyn Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fmt,
+        io::{self, ErrorKind},
+    };
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Outer(io::Error);
+
+    impl fmt::Display for Outer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("outer")
+        }
+    }
+
+    impl Error for Outer {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    #[test]
+    fn an_error_is_found_however_it_is_wrapped() {
+        let inner = io::Error::new(ErrorKind::InvalidData, rustls::Error::DecryptError);
+        let twice = Outer(io::Error::new(ErrorKind::Other, Outer(inner)));
+        assert_eq!(find::<rustls::Error>(&twice), Some(&rustls::Error::DecryptError));
+        assert!(find::<h2::Error>(&twice).is_none());
+        assert_eq!(with_sources(&Outer(io::Error::other("why"))), "outer: why");
+    }
+
+    #[test]
+    fn only_a_stream_that_was_refused_certainly_was_not_carried_out() {
+        let cause = |reason: h2::Reason| cause_of_h2(&reason.into());
+        assert_eq!(cause(h2::Reason::REFUSED_STREAM), Cause::Connection);
+        assert_eq!(cause(h2::Reason::PROTOCOL_ERROR), Cause::Protocol);
+        for reason in [h2::Reason::INTERNAL_ERROR, h2::Reason::CANCEL, h2::Reason::NO_ERROR] {
+            assert_eq!(cause(reason), Cause::Reset, "{reason:?}");
+        }
+    }
+}
