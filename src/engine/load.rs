@@ -75,7 +75,7 @@ pub struct LoadSettings {
     /// `None` for a plan without a database.
     pub endpoint: Option<Endpoint>,
     /// The plan's services.
-    pub services: Vec<HttpEndpoint>,
+    pub services: Vec<Arc<HttpEndpoint>>,
     /// `application_name` is the prefix that the workers add their numbers to.
     pub session: SessionSettings,
     pub seed: u64,

@@ -5,6 +5,7 @@
 
 use std::{
     cell::RefCell,
+    sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -80,13 +81,13 @@ pub(super) struct Rendered {
 
 /// A worker's connections to one service.
 pub(super) struct ServiceConnections {
-    pub endpoint: HttpEndpoint,
+    pub endpoint: Arc<HttpEndpoint>,
     pub connections: Vec<Connection>,
 }
 
 impl ServiceConnections {
-    pub(super) fn new(endpoint: &HttpEndpoint) -> Result<Self, HttpEndpointError> {
-        Ok(Self { endpoint: endpoint.clone(), connections: vec![Connection::new(endpoint)?] })
+    pub(super) fn new(endpoint: &Arc<HttpEndpoint>) -> Result<Self, HttpEndpointError> {
+        Ok(Self { endpoint: Arc::clone(endpoint), connections: vec![Connection::new(endpoint)?] })
     }
 
     /// As many as are used at once.
@@ -125,7 +126,7 @@ impl Worker {
         match (&request.changes, acknowledged) {
             (Some(changes), Some((answer, at))) => {
                 let status = answer.status.as_u16();
-                self.look_for_changes(plan, &request.name, changes, status, at).await
+                Box::pin(self.look_for_changes(plan, &request.name, changes, status, at)).await
             }
             _ => Ok(()),
         }
@@ -133,7 +134,7 @@ impl Worker {
 
     /// Every body, copied and put in order.
     fn render(&mut self, request: &Request, index: RequestIndex) -> Result<Vec<Rendered>, Failure> {
-        let shared = std::sync::Arc::clone(&self.shared);
+        let shared = Arc::clone(&self.shared);
         let prepared = &shared.requests[index.0];
         let delivery = &request.delivery;
         let mut all: Vec<Rendered> = Vec::with_capacity(request.bodies.len() * delivery.copies as usize);
@@ -228,7 +229,7 @@ impl Worker {
         index: RequestIndex,
         rendered: Vec<Rendered>,
     ) -> Result<Vec<Delivered>, Stop> {
-        let shared = std::sync::Arc::clone(&self.shared);
+        let shared = Arc::clone(&self.shared);
         let count = rendered.len();
         let service = &mut self.services[request.service];
         service.at_least(count);
@@ -257,16 +258,17 @@ impl Worker {
                 rendered.iter().zip(connections.iter_mut()).enumerate().map(|(n, (one, connection))| {
                     deliveries.one(connection, one, Start::At(begun + pause(n)))
                 });
-            return Ok(join_all(all).await);
+            return Ok(Box::pin(join_all(all)).await);
         }
         let gate = request.hold.map(|barrier| &shared.barriers[barrier]);
-        let (delivered, skews) = deliveries
-            .held(connections, &rendered, gate, &shared.settings.stop)
-            .await
-            .map_err(|passed| match passed {
-                super::barrier::Passed::Stopped => Stop::Skipped,
-                _ => too_few(plan, request.hold),
-            })?;
+        // Boxed, as everything rare is: it would make the future of every worker larger.
+        let (delivered, skews) =
+            Box::pin(deliveries.held(connections, &rendered, gate, &shared.settings.stop)).await.map_err(
+                |passed| match passed {
+                    super::barrier::Passed::Stopped => Stop::Skipped,
+                    _ => too_few(plan, request.hold),
+                },
+            )?;
         if self.measured {
             let release = request.hold.map_or(Release::Copies, Release::Barrier);
             let mut recorder = self.recorder.borrow_mut();
@@ -464,7 +466,7 @@ fn content(content: &Content, frame: &Frame, size: usize) -> Result<Bytes, Failu
     };
     Ok(match content {
         Content::Empty => Bytes::new(),
-        Content::Bytes(bytes) => Bytes::from_owner(std::sync::Arc::clone(bytes)),
+        Content::Bytes(bytes) => Bytes::from_owner(Arc::clone(bytes)),
         Content::Text { template, checked } => {
             let text = text(template)?;
             if *checked && let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&text) {
@@ -478,7 +480,7 @@ fn content(content: &Content, frame: &Frame, size: usize) -> Result<Bytes, Failu
         Content::Json(template) => {
             let mut out = Vec::with_capacity(size);
             template
-                .write_json(&mut out, &mut |expression| expression.evaluate(frame))
+                .write(&mut out, &mut |expression| expression.evaluate(frame))
                 .map_err(|error| value(&error))?;
             Bytes::from(out)
         }

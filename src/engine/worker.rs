@@ -164,7 +164,7 @@ impl Worker {
         }
         self.shared.barriers.iter().for_each(BarrierGate::leave);
         for session in self.session.into_iter().chain(self.gate_session) {
-            session.close().await;
+            Box::pin(session.close()).await;
         }
     }
 
@@ -219,7 +219,7 @@ impl Worker {
 
     /// Replaces a lost connection, with a pause when that isn't possible now.
     async fn heal(&mut self) {
-        if self.is_session_lost() && !self.reconnect().await {
+        if self.is_session_lost() && !Box::pin(self.reconnect()).await {
             tokio::time::sleep(RECONNECT_PAUSE).await;
         }
     }

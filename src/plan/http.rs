@@ -239,7 +239,7 @@ fn body(scope: &mut Scope<'_>, written: &Spanned<scenario::Body>, names: &mut Na
     }
     let (content, usual) = match (json, form, text, file, template) {
         (Some(json), None, None, None, None) => {
-            (Content::Json(scope.template(&json, names)?), "application/json")
+            (Content::Json(scope.template(&json, names)?.into()), "application/json")
         }
         (None, Some(form), None, None, None) => {
             let fields: Vec<_> = form
@@ -269,7 +269,7 @@ fn body(scope: &mut Scope<'_>, written: &Spanned<scenario::Body>, names: &mut Na
             }
             let payloads = Arc::clone(&scope.payloads);
             match payloads.compile(&file.value, names) {
-                Ok(template) => (Content::Json(template), "application/json"),
+                Ok(template) => (Content::Json(template.into()), "application/json"),
                 Err(error) => {
                     let hint = matches!(error, crate::expression::PayloadError::Template { .. })
                         .then(|| "give its names their values: `with: {NAME: \"{{ … }}\"}`".to_owned());

@@ -9,7 +9,7 @@ pub use crate::scenario::{
     AlgorithmName as Algorithm, DeliveryOrder, EncodingName as Encoding, HttpVersion, TamperName as Tamper,
 };
 use crate::{
-    expression::{Expression, Template},
+    expression::{Expression, JsonTemplate, Template},
     outcome::Cause,
 };
 
@@ -106,7 +106,7 @@ pub enum Content {
         template: Template,
         checked: bool,
     },
-    Json(Template),
+    Json(JsonTemplate),
     Form(Vec<(String, Template)>),
     Bytes(Arc<[u8]>),
 }

@@ -1,6 +1,9 @@
 //! Reaches the plan's services: starts those that the run is to start, and waits until they answer.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use indexmap::IndexMap;
 
@@ -24,7 +27,7 @@ const SHOWN_LINES: usize = 12;
 #[derive(Debug, Default)]
 pub(super) struct OpenedServices {
     /// In the order of the plan.
-    pub endpoints: Vec<HttpEndpoint>,
+    pub endpoints: Vec<Arc<HttpEndpoint>>,
     started: Vec<StartedService>,
 }
 
@@ -46,7 +49,7 @@ impl OpenedServices {
 
     /// What the report says of them.
     pub fn info(&self, plan: &Plan) -> IndexMap<String, TargetInfo> {
-        let info = |(service, endpoint): (&Service, &HttpEndpoint)| {
+        let info = |(service, endpoint): (&Service, &Arc<HttpEndpoint>)| {
             let version = match service.protocol {
                 HttpVersion::Http1 => "1.1",
                 HttpVersion::Http2 => "2",
@@ -84,7 +87,7 @@ pub(super) async fn open(
         };
         let endpoint = resolve(service, &url)?;
         check_host(&endpoint, &options.allowed_hosts)?;
-        opened.endpoints.push(endpoint);
+        opened.endpoints.push(Arc::new(endpoint));
     }
     Ok(opened)
 }

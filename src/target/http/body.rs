@@ -16,7 +16,8 @@ use tokio::sync::oneshot;
 #[derive(Debug)]
 pub struct OutgoingBody {
     first: Option<Bytes>,
-    held: Option<Held>,
+    /// Boxed, because most bodies aren't held and requests are kept in rows of 32.
+    held: Option<Box<Held>>,
 }
 
 #[derive(Debug)]
@@ -70,7 +71,7 @@ pub fn hold(bytes: &Bytes) -> Option<(OutgoingBody, HeldBody)> {
         written: Some(written_sender),
     };
     let first = Some(bytes.slice(..last)).filter(|first| !first.is_empty());
-    let body = OutgoingBody { first, held: Some(held) };
+    let body = OutgoingBody { first, held: Some(Box::new(held)) };
     Some((body, HeldBody { armed, release, written }))
 }
 

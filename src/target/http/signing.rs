@@ -173,7 +173,12 @@ impl Signer {
             *last ^= 1;
         }
         match encoding {
-            Encoding::Hex => into.push_str(&hex::encode(code)),
+            Encoding::Hex => {
+                let mut written = [0; 128];
+                let written = &mut written[..2 * code.len()];
+                hex::encode_to_slice(&code, written).expect("no code is longer than 64 bytes");
+                into.extend(written.iter().copied().map(char::from));
+            }
             Encoding::Base64 => BASE64_STANDARD.encode_string(code, into),
         }
     }
