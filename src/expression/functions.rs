@@ -154,6 +154,7 @@ pub(super) fn provider_id(random: &mut ChaCha8Rng, prefix: &str) -> String {
     let mut bytes = [0; 24];
     random.fill_bytes(&mut bytes);
     // Some characters come a little more often than others, which an id may.
-    id.extend(bytes.map(|byte| char::from(ALPHANUMERIC[usize::from(byte) * ALPHANUMERIC.len() / 256])));
+    let letters = bytes.map(|byte| ALPHANUMERIC[usize::from(byte) * ALPHANUMERIC.len() / 256]);
+    id.push_str(std::str::from_utf8(&letters).expect("letters and digits are ASCII"));
     id
 }

@@ -177,7 +177,7 @@ impl Signer {
                 let mut written = [0; 128];
                 let written = &mut written[..2 * code.len()];
                 hex::encode_to_slice(&code, written).expect("no code is longer than 64 bytes");
-                into.extend(written.iter().copied().map(char::from));
+                into.push_str(std::str::from_utf8(written).expect("hex digits are ASCII"));
             }
             Encoding::Base64 => BASE64_STANDARD.encode_string(code, into),
         }
