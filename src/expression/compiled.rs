@@ -131,7 +131,7 @@ impl Expression {
             return Ok(Self { source: source.into(), kind });
         }
         match (scaled(source, names), compiled) {
-            (Some((slot, attributes, factor)), Self { source, kind: Kind::Compiled(compiled) }) => {
+            (Some(((slot, attributes), factor)), Self { source, kind: Kind::Compiled(compiled) }) => {
                 Ok(Self { source, kind: Kind::Scaled { slot, attributes, factor, compiled } })
             }
             (_, compiled) => Ok(compiled),
@@ -270,8 +270,11 @@ fn simple(source: &str, names: &Names) -> Option<Kind> {
     Some(Kind::Path { slot, attributes })
 }
 
+/// A slot, and attributes of its value.
+type Path = (usize, Box<[Box<str>]>);
+
 /// A name and attributes after dots.
-fn path(source: &str, names: &Names) -> Option<(usize, Box<[Box<str>]>)> {
+fn path(source: &str, names: &Names) -> Option<Path> {
     let mut parts = source.split('.');
     let slot = names.slot(parts.next()?)?;
     let attributes: Option<Box<[Box<str>]>> =
@@ -280,7 +283,7 @@ fn path(source: &str, names: &Names) -> Option<(usize, Box<[Box<str>]>)> {
 }
 
 /// `(path * factor) | round | int`.
-fn scaled(source: &str, names: &Names) -> Option<(usize, Box<[Box<str>]>, i64)> {
+fn scaled(source: &str, names: &Names) -> Option<(Path, i64)> {
     let (product, filters) = source.strip_prefix('(')?.split_once(')')?;
     let mut filters = filters.split('|').map(str::trim);
     if !["", "round", "int"].into_iter().all(|name| filters.next() == Some(name))
@@ -289,8 +292,7 @@ fn scaled(source: &str, names: &Names) -> Option<(usize, Box<[Box<str>]>, i64)> 
         return None;
     }
     let (value, factor) = product.split_once('*')?;
-    let (slot, attributes) = path(value.trim(), names)?;
-    Some((slot, attributes, factor.trim().parse().ok()?))
+    Some((path(value.trim(), names)?, factor.trim().parse().ok()?))
 }
 
 /// What stands between the brackets of a call of `function`.

@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn an_error_is_found_however_it_is_wrapped() {
         let inner = io::Error::new(ErrorKind::InvalidData, rustls::Error::DecryptError);
-        let twice = Outer(io::Error::new(ErrorKind::Other, Outer(inner)));
+        let twice = Outer(io::Error::other(Outer(inner)));
         assert_eq!(find::<rustls::Error>(&twice), Some(&rustls::Error::DecryptError));
         assert!(find::<h2::Error>(&twice).is_none());
         assert_eq!(with_sources(&Outer(io::Error::other("why"))), "outer: why");
