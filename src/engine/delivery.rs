@@ -11,8 +11,9 @@ use tokio::sync::oneshot;
 
 use super::{
     barrier::{BarrierGate, Passed},
+    judge::Judged,
     load::StopSignal,
-    request::{Judged, PreparedRequest, Rendered, unix_seconds},
+    request::{PreparedRequest, Rendered, unix_seconds},
 };
 use crate::{
     outcome::Cause,

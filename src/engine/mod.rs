@@ -9,6 +9,7 @@ mod changes;
 mod check;
 mod delivery;
 mod gate;
+mod judge;
 mod load;
 mod request;
 mod sampling;

@@ -5,6 +5,7 @@
 //! clocks and connections.
 
 mod arrivals;
+mod body;
 mod compile;
 mod criteria;
 mod explain;
