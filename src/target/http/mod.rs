@@ -1,7 +1,7 @@
 //! HTTP: services, connections, requests, answers and signatures.
 //!
 //! Requests of HTTP/1.1 to this machine go over connections that a worker holds itself
-//! ([`raw`]); TLS, HTTP/2, redirects and other hosts are reqwest's ([`pooled`]). Both take the same
+//! (`raw`); TLS, HTTP/2, redirects and other hosts are reqwest's (`pooled`). Both take the same
 //! request and give the same [`Answer`] or classified [`Failure`](super::Failure).
 
 mod answer;
