@@ -30,6 +30,8 @@ pub struct RunResults {
     pub interrupted: bool,
     /// Why the scenario itself ended the run (`abort_on`).
     pub aborted: Option<String>,
+    /// What couldn't be checked whatever happened, and why.
+    pub unchecked: Option<String>,
     /// Where it ran.
     pub environment: Environment,
     /// All operations together.

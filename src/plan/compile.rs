@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use super::{
     criteria, invariant,
     model::{Fixture, Plan, slots},
-    operation,
+    operation, running,
     scope::Scope,
     service, sql, work,
 };
@@ -81,7 +81,7 @@ fn compile_parts(scope: &mut Scope<'_>) -> Option<Plan> {
     super::order::check(scope, &operations);
     let mut operations: Vec<_> = operations.into_iter().collect::<Option<Vec<_>>>()?;
     operations.retain(|operation| operation.weight > 0.0);
-    Some(Plan {
+    let mut plan = Plan {
         name: file.name.value.clone(),
         description: file.description.clone(),
         tags: file.tags.clone(),
@@ -102,7 +102,11 @@ fn compile_parts(scope: &mut Scope<'_>) -> Option<Plan> {
         thresholds,
         requirements,
         grades,
-    })
+        unchecked: None,
+        notes: Vec::new(),
+    };
+    running::adapt(&mut plan);
+    Some(plan)
 }
 
 fn check_header(scope: &mut Scope<'_>) {

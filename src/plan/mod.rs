@@ -18,6 +18,7 @@ mod operation;
 mod order;
 mod request;
 mod retry;
+mod running;
 mod scope;
 mod service;
 mod sign;

@@ -63,6 +63,10 @@ pub struct Plan {
     /// Without these a run proves nothing.
     pub requirements: Vec<Threshold>,
     pub grades: Vec<Grade>,
+    /// What couldn't be checked whatever happens, and why: the verdict can't be `pass`.
+    pub unchecked: Option<String>,
+    /// For people, before the run.
+    pub notes: Vec<String>,
 }
 
 /// The database that a scenario works on.

@@ -54,6 +54,7 @@ pub async fn run(
         load_plan(&options.file, &options.vars, &options.targets).map_err(RunError::Scenario)?;
     let plan = Arc::new(compiled.plan);
     watcher.secrets(&plan.secrets);
+    plan.notes.iter().for_each(|note| watcher.stage(note));
     // As many digits as a person can copy.
     let seed = options.seed.unwrap_or_else(|| rand::random::<u32>().into());
     let options = RunOptions { seed: Some(seed), ..options.clone() };
@@ -78,6 +79,7 @@ pub async fn run(
             .map(|moment| moment.to_string())
             .unwrap_or_default(),
         environment: environment(&plan, opened.as_ref()),
+        unchecked: plan.unchecked.clone(),
         ..RunResults::default()
     };
     let mut run = Run {

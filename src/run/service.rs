@@ -19,6 +19,8 @@ use crate::{
 
 /// Pause between two attempts to reach a service that is starting.
 const PAUSE: Duration = Duration::from_millis(25);
+/// Pause between two lines of a starting service that are shown: one that is compiled has many.
+const WORDS_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_ANSWER: Duration = Duration::from_secs(5);
 /// Lines of a service's output that are shown when it doesn't start.
 const SHOWN_LINES: usize = 12;
@@ -143,7 +145,7 @@ async fn start_service(
     let mut connection = Connection::new(&endpoint).map_err(|error| Trouble::new(error.to_string()))?;
     let path = start.ready.clone().unwrap_or_else(|| "/".to_owned());
     let begun = Instant::now();
-    let mut shown = String::new();
+    let (mut shown, mut shown_at) = (String::new(), begun);
     loop {
         if stop.is_stopped() {
             return Err(RunError::Interrupted);
@@ -166,11 +168,12 @@ async fn start_service(
             return Err(not_ready(service, &started, &format!("doesn't answer within {limit}")).into());
         }
         // A first start may have to compile: its own words show that something goes on.
-        if let Some(line) = started.last_lines(1).pop()
+        if shown_at.elapsed() >= WORDS_PAUSE
+            && let Some(line) = started.last_lines(1).pop()
             && line != shown
         {
             watcher.stage(&format!("starting {}: {}", service.target, line.trim()));
-            shown = line;
+            (shown, shown_at) = (line, Instant::now());
         }
         tokio::time::sleep(PAUSE).await;
     }
