@@ -123,6 +123,12 @@ pub fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// Sends a signal to a process.
+pub fn signal(process: u32, signal: &str) {
+    let status = Command::new("kill").args([signal, &process.to_string()]).status().expect("kill");
+    assert!(status.success());
+}
+
 /// A file in a folder.
 pub fn file(folder: &Path, name: &str, text: &str) -> PathBuf {
     let path = folder.join(name);
