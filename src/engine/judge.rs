@@ -69,6 +69,10 @@ fn verdict(request: &Request, frame: &Frame, answer: &Answer) -> Judged {
         400..=599 if request.assertions.is_empty() => {
             Judged::Failure(Failure::http(Cause::Http(status), answer.describe()))
         }
+        // A redirect is fine, unless the scenario sends again for whatever isn't 2xx.
+        300..=399 if request.retry.retries(&Cause::Http(status)) => {
+            Judged::Failure(Failure::http(Cause::Http(status), answer.describe()))
+        }
         _ => Judged::Fine,
     }
 }

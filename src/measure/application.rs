@@ -209,7 +209,7 @@ impl ApplicationRecorder {
                 self.untracked
             ));
         }
-        if results.transactions > 0 && results.levels_told == 0 {
+        if self.rules.isolation.is_some() && results.transactions > 0 && results.levels_told == 0 {
             unknown.push(
                 "isolation levels: no transaction was seen at a moment that tells its level".to_owned(),
             );

@@ -265,7 +265,7 @@ impl Answer<'_, '_> {
             .map(|(name, text)| {
                 let cause = match retry::parse_cause(&name.value) {
                     Ok(super::Retried::Cause(cause)) => Some(cause),
-                    Ok(super::Retried::Statuses(_)) | Err(_) => {
+                    Ok(super::Retried::Statuses(_) | super::Retried::NotAcknowledged) | Err(_) => {
                         scope.error(
                             &name.span,
                             format!("`{name}` is not a cause that an answer can show"),

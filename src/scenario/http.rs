@@ -151,8 +151,8 @@ pub struct Deliver {
     /// copy is rendered anew, with ids of its own.
     #[serde(default)]
     pub same_event_id: Option<Spanned<bool>>,
-    /// Causes after which the same bytes are sent again with a new timestamp and signature, as providers
-    /// do: `http_5xx`, `timeout`, `connection`, ….
+    /// Causes after which the same bytes are sent again with a new timestamp and signature: `http_5xx`,
+    /// `timeout`, `connection`, …; or, as Stripe does, `not_2xx`: any answer but 2xx, and none.
     #[serde(default)]
     pub redeliver_on: OneOrMany<Spanned<String>>,
     /// Redeliveries of one request at most; 3 when not given.

@@ -30,7 +30,11 @@ pub fn judge(
         grades::worst(&grade_results, grades)
     };
     let failures = failures(results, &threshold_results);
-    let doubts = doubts(results, &requirements);
+    let mut doubts = doubts(results, &requirements);
+    if failures.is_empty() {
+        // Who has found something has met something.
+        doubts.extend(nothing_met(results));
+    }
     let (verdict, reasons) = match (failures.is_empty(), doubts.is_empty()) {
         (false, _) => (Conclusion::Fail, failures.into_iter().chain(doubts).collect()),
         (true, false) => (Conclusion::Inconclusive, doubts),
@@ -89,21 +93,27 @@ fn doubts(results: &RunResults, requirements: &[ThresholdResult]) -> Vec<String>
         reasons.push("the run was interrupted".to_owned());
     }
     reasons.extend(results.unchecked.clone());
-    let overlap = &results.overlap;
-    if results.totals.started == results.totals.skipped {
-        reasons.push("no operation was measured".to_owned());
-    } else if results.gates.iter().any(|gate| gate.opened > 0) {
-        // Sessions were seen waiting for one another: that was the gate's condition.
-    } else if overlap.most_in_flight < 2 {
-        reasons.push("no two operations were ever under way at once".to_owned());
-    } else if overlap.shared_rows == 0 && overlap.conflicts == 0 && results.waits.waits == 0 {
-        reasons.push(
-            "operations overlapped, but no two of them met: no shared fixture row, no lock wait, no conflict".to_owned(),
-        );
-    }
     let unchecked = results.invariants.iter().filter(|invariant| invariant.checked == 0);
     reasons.extend(unchecked.map(|invariant| format!("invariant {} was never checked", invariant.name)));
     reasons
+}
+
+/// Why nothing can have been found, when that is so.
+fn nothing_met(results: &RunResults) -> Option<String> {
+    let overlap = &results.overlap;
+    let reason = if results.totals.started == results.totals.skipped {
+        "no operation was measured"
+    } else if results.gates.iter().any(|gate| gate.opened > 0) {
+        // Sessions were seen waiting for one another: that was the gate's condition.
+        return None;
+    } else if overlap.most_in_flight < 2 {
+        "no two operations were ever under way at once"
+    } else if overlap.shared_rows == 0 && overlap.conflicts == 0 && results.waits.waits == 0 {
+        "operations overlapped, but no two of them met: no shared fixture row, no lock wait, no conflict"
+    } else {
+        return None;
+    };
+    Some(reason.to_owned())
 }
 
 fn passes(results: &RunResults, thresholds: &[ThresholdResult]) -> Vec<String> {

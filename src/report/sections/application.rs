@@ -1,7 +1,9 @@
 //! What the database shows of the application under test, and what it doesn't.
 
+use std::fmt::Write as _;
+
 use super::super::{
-    cells::{grouped, wrapped},
+    cells::{counted, grouped, wrapped},
     document::Document,
     table::Style,
 };
@@ -15,16 +17,17 @@ pub(in crate::report) fn application(document: &Document, style: &Style) -> Stri
         names => format!(" ({})", names.join(", ")),
     };
     let mut line = format!(
-        "{} sessions{names}, {} transactions seen",
-        grouped(application.sessions),
-        grouped(application.transactions)
+        "{}{names}, {} seen",
+        counted(application.sessions, "session"),
+        counted(application.transactions, "transaction")
     );
     if application.transactions > 0 {
+        let _ = write!(line, "; of {} the isolation level could be told", grouped(application.levels_told));
+        if !document.lock_order.declared.is_empty() {
+            let _ = write!(line, ", of {} the order of locks", grouped(application.orders_told));
+        }
         line.push_str(&format!(
-            "; of {} the isolation level could be told, of {} the order of locks. The longest transaction {}, the \
-             longest idle within one {}",
-            grouped(application.levels_told),
-            grouped(application.orders_told),
+            ". The longest transaction {}, the longest idle within one {}",
             format_millis(application.longest_transaction_ms),
             format_millis(application.longest_idle_ms),
         ));
@@ -32,8 +35,8 @@ pub(in crate::report) fn application(document: &Document, style: &Style) -> Stri
     line.push('.');
     if application.samples > 0 {
         line.push_str(&format!(
-            " {} samples, one every {}, each taking {}.",
-            grouped(application.samples),
+            " {}, one every {}, each taking {}.",
+            counted(application.samples, "sample"),
             format_millis(application.interval_ms),
             format_millis(application.sample_ms)
         ));

@@ -67,10 +67,9 @@ pub(super) fn sentence(facts: &DeadlockFacts) -> Option<String> {
         counted => format!("{} deadlocks", grouped(counted)),
     };
     let conclusion = match (counted, facts.failures(), facts.retries) {
-        (0, _, None) if facts.answers == 0 => {
-            return Some("0 deadlocks in the database, retries not told.".to_owned());
+        (0, _, None | Some(0)) if facts.answers == 0 => {
+            return Some("0 deadlocks in the database.".to_owned());
         }
-        (0, _, Some(0)) if facts.answers == 0 => return Some("0 deadlocks in the database.".to_owned()),
         (0, _, Some(_)) if facts.answers == 0 => "the application retries for other reasons",
         (0, ..) => "the answers tell of deadlocks that this database hasn't counted",
         (_, 0, None) => return Some(format!("{deadlocks} in the database, {errors}, retries not told.")),
@@ -144,7 +143,7 @@ mod tests {
                 Some(1),
                 "1 deadlock, 3 answers 500 (1 of a deadlock), 1 retry told: the application retries, and gives up on some.",
             ),
-            (Some(0), 5, 0, None, "0 deadlocks in the database, retries not told."),
+            (Some(0), 5, 0, None, "0 deadlocks in the database."),
             (Some(0), 0, 0, Some(0), "0 deadlocks in the database."),
             (
                 Some(0),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::super::{
-    cells::{grouped, wrapped},
+    cells::{counted, grouped, wrapped},
     document::Document,
     table::Style,
 };
@@ -28,15 +28,15 @@ pub(in crate::report) fn isolation(document: &Document, style: &Style) -> String
         levels.sort_unstable();
         levels.dedup();
         let line =
-            format!("{} transactions, all at the declared level: {}.", grouped(all), levels.join(", "));
+            format!("{}, all at the declared level: {}.", counted(all, "transaction"), levels.join(", "));
         out.push_str(&wrapped(&line, "", style.width));
         return out;
     }
     for one in strayed {
         let line = format!(
-            "{}: {} transactions ran at {} and not at {}.",
+            "{}: {} ran at {} and not at {}.",
             one.operation,
-            grouped(one.transactions),
+            counted(one.transactions, "transaction"),
             one.in_force.sql(),
             one.declared.sql()
         );
