@@ -46,7 +46,7 @@ impl EmbeddedError {
                  DEADHEAT_POSTGRES to a folder that holds `postgres` and `initdb`, or DATABASE_URL to a running server",
             ),
             Self::NoBinaries(ServerKind::MySql) => Some(
-                "install a server (Debian: `apt-get install mariadb-server-core`; macOS: `brew install mariadb`), set \
+                "install a server (Debian: `apt-get install mariadb-server-core mariadb-client-core`; macOS: `brew install mariadb`), set \
                  DEADHEAT_MYSQL to a folder that holds `mariadbd` or `mysqld`, or DATABASE_URL to a running server",
             ),
             Self::NotInFolder(ServerKind::Postgres, _) => {
