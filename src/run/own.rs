@@ -11,7 +11,7 @@ use crate::{
     fixture::{Entry, Ledger},
     plan::{Location, Plan},
     target::{
-        Endpoint,
+        Endpoint, create_database_file,
         embedded::{BinarySource, EmbeddedOptions, EmbeddedServer, PrivateFolder, ServerKind},
         remove_database_file,
     },
@@ -51,7 +51,7 @@ impl Own {
 }
 
 /// Starts what is started, and writes it down first.
-pub(super) fn reach(
+pub(super) async fn reach(
     plan: &Plan,
     location: &Location,
     ledger: &mut Ledger,
@@ -95,6 +95,7 @@ pub(super) fn reach(
             ledger.record(&Entry::File { path: path.clone() }).map_err(|error| {
                 Trouble::new(format!("can't write {}: {error}", ledger.path().display()))
             })?;
+            create_database_file(&path).await?;
             let endpoint = Endpoint::from_url(&format!("sqlite:{}", path.display()))?;
             Ok((endpoint, Some(Own::File(path))))
         }

@@ -28,6 +28,6 @@ pub use postgres::{
 };
 pub use scripted::{Answer, Script};
 pub use session::{Prepared, Session, SessionSettings};
-pub use sqlite::remove_database_file;
+pub use sqlite::{create_database_file, remove_database_file};
 pub use started::StartedService;
 pub use waits::{Blocked, LockWait, WaitSampler};

@@ -7,11 +7,11 @@ use std::{
 };
 
 use sqlx::{
-    ConnectOptions,
+    ConnectOptions, Connection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
-use super::super::SessionSettings;
+use super::super::{ConnectError, SessionSettings};
 
 /// How long a statement waits for the database's lock when the target doesn't say.
 const DEFAULT_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -53,10 +53,24 @@ impl SqliteEndpoint {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(settings.lock_timeout.unwrap_or(DEFAULT_BUSY_TIMEOUT))
-            .pragma("application_id", APPLICATION_ID.to_string())
             .statement_cache_capacity(settings.statements + 20)
             .disable_statement_logging()
     }
+}
+
+/// Makes a database that carries our mark. It is in the file itself before anything goes into a log, so
+/// that it is found after a kill too.
+///
+/// # Errors
+/// When the file can't be made.
+pub async fn create_database_file(path: &Path) -> Result<(), ConnectError> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .pragma("application_id", APPLICATION_ID.to_string())
+        .disable_statement_logging();
+    let failed = |error| ConnectError::from_sqlx(path.display().to_string(), &error);
+    options.connect().await.map_err(failed)?.close().await.map_err(failed)
 }
 
 /// Removes a database that a run made, with its log. One that isn't there is fine.
@@ -88,16 +102,15 @@ pub fn remove_database_file(path: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn only_a_database_of_ours_is_removed() {
+    #[tokio::test]
+    async fn only_a_database_of_ours_is_removed() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("theirs.db");
         fs::write(&path, [7; 200]).expect("written");
         assert!(remove_database_file(&path).is_err());
         assert!(path.exists());
-        let mut ours = [0; 200];
-        ours[APPLICATION_ID_AT].copy_from_slice(&APPLICATION_ID.to_be_bytes());
-        fs::write(&path, ours).expect("written");
+        fs::remove_file(&path).expect("removed");
+        create_database_file(&path).await.expect("made");
         fs::write(folder.path().join("theirs.db-wal"), "").expect("written");
         remove_database_file(&path).expect("removed");
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0);
