@@ -32,6 +32,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+pub mod dialect;
 pub mod engine;
 pub mod expression;
 pub mod fixture;

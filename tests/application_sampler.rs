@@ -16,7 +16,7 @@ use deadheat::{
 };
 use driver::Driver;
 use sqlx::{ConnectOptions, Executor, PgConnection};
-use support::{block_on, server, sql, value};
+use support::{block_on, postgres_options, server, sql, value};
 
 const ORDER: [&str; 3] = ["orders", "trackers", "bookings"];
 const TABLES: &str = "
@@ -33,7 +33,7 @@ struct Watcher {
 
 impl Watcher {
     async fn new(server: &EmbeddedServer) -> Self {
-        let endpoint = Endpoint::embedded(server.connect_options());
+        let endpoint = Endpoint::from_url(&server.url()).expect("a URL");
         let settings = SessionSettings {
             application_name: "deadheat-watch/test".to_owned(),
             ..SessionSettings::default()
@@ -72,7 +72,7 @@ impl Watcher {
 }
 
 async fn connect(server: &EmbeddedServer, name: &str) -> PgConnection {
-    server.connect_options().application_name(name).connect().await.expect("a connection")
+    postgres_options(server).application_name(name).connect().await.expect("a connection")
 }
 
 async fn run(connection: &mut PgConnection, statements: &[&'static str]) {

@@ -229,7 +229,8 @@ pub async fn run_load(
                 }
                 Work::Iterations(_) | Work::Duration(_) => None,
             };
-            let Watched { waits, application, problem } = watched;
+            let Watched { waits, levels, application, problem } = watched;
+            recorder.isolation.extend(levels.seen);
             Ok(LoadOutcome { recorder, waits, application, duration, arrivals, watch_problem: problem })
         }
     }

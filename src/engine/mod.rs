@@ -10,6 +10,7 @@ mod check;
 mod delivery;
 mod gate;
 mod judge;
+mod levels;
 mod load;
 mod request;
 mod sampling;

@@ -20,9 +20,8 @@ use crate::{
     },
 };
 
-/// Pause between two samples: at least this, and so long that sampling takes at most a thirtieth
-/// of the time, because `pg_blocking_pids` holds up others for a moment.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
+/// Pause between two samples: so long that sampling takes at most a thirtieth of the time, because
+/// `pg_blocking_pids` and InnoDB's tables hold up others for a moment.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const PAUSE_PER_COST: u32 = 30;
 /// What a sample costs is the shortest time that one of the last few took: the rest is waiting for a busy
@@ -42,7 +41,8 @@ pub(super) struct Sampling<'a> {
 
 /// The questions of a run.
 struct Samplers {
-    waits: WaitSampler,
+    /// `None`: the database doesn't tell who waits.
+    waits: Option<WaitSampler>,
     application: Option<ApplicationSampler>,
 }
 
@@ -66,7 +66,10 @@ pub(super) async fn sample_until(
     let mut next = Instant::now();
     while !sleep_unless_ended(next, ended).await {
         match sampling.look(&samplers, session, &mut watched, &mut pace).await {
-            Ok(()) => next = Instant::now() + pace.pause(),
+            Ok(()) => {
+                let shortest = samplers.waits.as_ref().map_or(LONGEST_PAUSE, WaitSampler::shortest_pause);
+                next = Instant::now() + pace.pause(shortest);
+            }
             Err(failure) => {
                 watched.problem.get_or_insert_with(|| format!("sessions can't be sampled: {failure}"));
                 if session.is_lost() {
@@ -103,10 +106,10 @@ impl Pace {
         }
     }
 
-    fn pause(&mut self) -> Duration {
+    fn pause(&mut self, shortest: Duration) -> Duration {
         let cost = self.costs.iter().min().copied().unwrap_or_default();
         let taken = std::mem::take(&mut self.taken);
-        (cost * taken * PAUSE_PER_COST).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
+        (cost * taken * PAUSE_PER_COST).clamp(shortest, LONGEST_PAUSE)
     }
 }
 
@@ -156,7 +159,9 @@ impl Sampling<'_> {
             }
         }
         let asked = Instant::now();
-        let waits = samplers.waits.sample(session).await?;
+        watched.levels.sample(session, self.board).await?;
+        let Some(sampler) = &samplers.waits else { return Ok(()) };
+        let waits = sampler.sample(session).await?;
         self.board.set_waiting(waits.len());
         let seen = waits.into_iter().map(|wait| self.wait_seen(wait, &names)).collect();
         watched.waits.add(seen, asked.elapsed(), asked.duration_since(pace.last_waits));

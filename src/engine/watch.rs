@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::{
     check::{InvariantState, Phase},
+    levels::LevelSampler,
     load::Beside,
     sampling::{Sampling, sample_until},
 };
@@ -32,6 +33,8 @@ pub(super) struct Watch<'a> {
 #[derive(Default)]
 pub(super) struct Watched {
     pub waits: WaitRecorder,
+    /// Isolation levels that no transaction reads back itself.
+    pub levels: LevelSampler,
     /// `None`: no service's database is watched.
     pub application: Option<ApplicationRecorder>,
     /// The first problem; sampling or checking went on as far as it could.

@@ -72,6 +72,8 @@ pub(super) struct Worker {
     pub(super) met: Met,
     /// False in the warm-up.
     pub(super) measured: bool,
+    /// Transactions begun so far.
+    pub(super) transactions: u32,
 }
 
 impl Worker {
@@ -131,6 +133,7 @@ impl Worker {
             operation: 0,
             met: Met::default(),
             measured: true,
+            transactions: 0,
             shared,
         }
     }

@@ -14,7 +14,7 @@ use super::{
         RetryAttempt, RetryResults, RunResults, TimelineEntry,
     },
 };
-use crate::{outcome::Cause, plan::Plan};
+use crate::{dialect::Dialect, outcome::Cause, plan::Plan};
 
 /// Kinds of failures that are shown.
 const MOST_ERRORS: usize = 20;
@@ -54,7 +54,8 @@ pub fn collect(results: &mut RunResults, plan: &Plan, collected: Collected<'_>) 
     }
     results.waits = waits;
     results.retries = retries(plan, recorder, &all);
-    results.isolation = isolation(recorder, &names);
+    results.isolation = isolation(plan, recorder, &names);
+    results.does_not_apply.clone_from(&plan.does_not_apply);
     results.lock_order = lock_order(plan, recorder);
     results.overlap = Overlap {
         most_in_flight: u64::from(board.most_in_flight()),
@@ -224,7 +225,7 @@ fn retries(plan: &Plan, recorder: &Recorder, all: &OperationRecord) -> RetryResu
     RetryResults { policy, attempts: attempts.collect(), exhausted: by_cause(&all.exhausted_causes) }
 }
 
-fn isolation(recorder: &Recorder, names: &[String]) -> IsolationResults {
+fn isolation(plan: &Plan, recorder: &Recorder, names: &[String]) -> IsolationResults {
     let observed =
         sorted(&recorder.isolation).into_iter().map(|((operation, declared, in_force), transactions)| {
             // Where nothing is declared, whatever is in force is right.
@@ -235,7 +236,12 @@ fn isolation(recorder: &Recorder, names: &[String]) -> IsolationResults {
                 transactions,
             }
         });
-    IsolationResults { read: "inside every transaction".to_owned(), observed: observed.collect() }
+    let read = match plan.database.as_ref().map(|database| database.location.dialect()) {
+        Some(Dialect::MySql) => "sampled from InnoDB's own table",
+        _ => "inside every transaction",
+    };
+    let transactions = recorder.transactions;
+    IsolationResults { read: read.to_owned(), transactions, observed: observed.collect() }
 }
 
 fn lock_order(plan: &Plan, recorder: &Recorder) -> LockOrderResults {

@@ -14,7 +14,7 @@ pub use application::{
 };
 pub use collect::{Collected, collect};
 pub use distribution::{Distribution, Recording};
-pub use live::{LiveBoard, LiveCounters, LiveTotals};
+pub use live::{InTransaction, LiveBoard, LiveCounters, LiveTotals};
 pub use recorder::{
     Ended, FailureKey, GateRecord, Met, OperationRecord, Recorder, Release, RequestRecord, RetryRecord,
     SecondRecord,

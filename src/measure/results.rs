@@ -58,6 +58,9 @@ pub struct RunResults {
     pub application: Option<ApplicationResults>,
     /// The invariants and what they found.
     pub invariants: Vec<InvariantResult>,
+    /// What the scenario demands and its database can't have, with the reason: `isolation`,
+    /// `lock_order`, `lock_waits`, `deadlocks`, or `invariant NAME`.
+    pub does_not_apply: IndexMap<String, String>,
     /// Rows made and rows left.
     pub fixtures: FixtureResults,
     /// One entry for each second of the run.
@@ -292,8 +295,11 @@ pub struct RetryAttempt {
 /// Isolation levels.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct IsolationResults {
-    /// How the level in force was read: `every transaction`.
+    /// How the level in force was read: `inside every transaction`.
     pub read: String,
+    /// Transactions that there were; `observed` has those whose level was read.
+    #[serde(default)]
+    pub transactions: u64,
     /// Transactions by (operation, declared level, level in force).
     pub observed: Vec<IsolationObservation>,
 }

@@ -73,6 +73,14 @@ pub(super) fn gate(
         );
         return None;
     }
+    if !scope.dialect.locks_rows() {
+        scope.error(
+            &written.span,
+            format!("a gate holds a row lock, and {} has none", scope.dialect.product()),
+            None,
+        );
+        return None;
+    }
     let gate = &written.value;
     let statement = statement::compile(scope, &gate.lock, names, around.operation, &name);
     if let Some(statement) = statement {

@@ -7,13 +7,14 @@ use super::{
     model::{CaptureKind, Operation, ResultSlots, SqlStep, Step, Transaction},
     retry::{self, RetryPolicy},
     scope::Scope,
-    service::ADD_DATABASE,
+    service::{self, ADD_DATABASE},
     statement,
 };
 use crate::{
+    dialect::Begin,
     expression::{Names, Template, Value},
     outcome::Isolation,
-    scenario::{self, Capture, Named, Repeat, Retry, Spanned},
+    scenario::{self, Capture, Named, Repeat, Retry, Spanned, SqlText},
 };
 
 /// Steps within steps within steps end here.
@@ -26,6 +27,7 @@ pub(super) struct Around<'a> {
     pub retry: Retry,
     pub in_transaction: bool,
     isolation: Option<Isolation>,
+    begin: Begin,
     depth: usize,
 }
 
@@ -35,6 +37,7 @@ pub(super) fn compile(
     name: &Spanned<String>,
     written: &scenario::Operation,
     isolation: Option<Isolation>,
+    begin: Begin,
 ) -> Option<Operation> {
     let weight = written.weight.as_ref().map_or(1.0, |weight| weight.value);
     if !(weight.is_finite() && weight >= 0.0) {
@@ -55,7 +58,8 @@ pub(super) fn compile(
     if written.steps.is_empty() {
         scope.error(&name.span, format!("operation `{name}` has no steps"), None);
     }
-    let around = Around { operation: &name.value, retry, in_transaction: false, isolation, depth: 0 };
+    let around =
+        Around { operation: &name.value, retry, in_transaction: false, isolation, begin, depth: 0 };
     let mut numbers = Numbers::default();
     let steps = steps(scope, &written.steps, &mut names, &around, &mut numbers);
     Some(Operation {
@@ -265,14 +269,14 @@ fn misplaced_keys(scope: &mut Scope<'_>, one: &scenario::Step, span: &Range<usiz
 fn sql_step(
     scope: &mut Scope<'_>,
     one: &scenario::Step,
-    text: &Spanned<String>,
+    text: &SqlText,
     names: &mut Names,
     around: &Around<'_>,
     numbers: &mut Numbers,
 ) -> Option<Step> {
     numbers.sql += 1;
     if !scope.has_database {
-        scope.error(&text.span, "a statement needs a database", Some(ADD_DATABASE.into()));
+        scope.error(&text.span(), "a statement needs a database", Some(ADD_DATABASE.into()));
         return None;
     }
     let name = one.name.as_ref().map_or_else(|| format!("sql {}", numbers.sql), |name| name.value.clone());
@@ -395,10 +399,12 @@ fn transaction(
         None => around.retry.clone(),
     };
     let retry = policy(scope, &retry);
-    let isolation = written.isolation.or(around.isolation);
+    let own = written.isolation.as_ref().and_then(|level| service::isolation(scope, level));
+    let isolation = own.or(around.isolation);
+    let begin = written.begin.unwrap_or(around.begin);
     let inside = Around { in_transaction: true, isolation, ..around.clone() };
     let steps = steps(scope, &written.steps, names, &inside, numbers);
-    Some(Step::Transaction(Transaction { isolation, retry: retry?, steps: steps? }))
+    Some(Step::Transaction(Transaction { isolation, begin, retry: retry?, steps: steps? }))
 }
 
 fn repeat(

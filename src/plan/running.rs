@@ -26,7 +26,7 @@ pub(super) fn adapt(plan: &mut Plan) {
         .iter_mut()
         .find(|service| service.watched && matches!(service.location, ServiceLocation::Url(_)));
     let (Some(service), Some(database)) = (running, &mut plan.database) else { return };
-    if matches!(database.location, Location::Postgres { .. }) {
+    if matches!(database.location, Location::Server { .. }) {
         database.migrations = None;
         plan.notes.push(format!("{} is running already: its own tables are used", service.target));
         return;

@@ -6,17 +6,45 @@ use super::{
     scope::Scope,
     sql,
 };
-use crate::{expression::Names, scenario::Spanned};
+use crate::{
+    expression::Names,
+    scenario::{Spanned, SqlText},
+};
 
 /// Compiles a statement and adds it to the plan's; `None` after a problem.
 pub(super) fn compile(
+    scope: &mut Scope<'_>,
+    text: &SqlText,
+    names: &Names,
+    operation: &str,
+    step: &str,
+) -> Option<StatementIndex> {
+    let text = text_for_target(scope, text)?;
+    compile_text(scope, text, names, operation, step)
+}
+
+/// The text for the scenario's database; a missing one is a problem.
+pub(super) fn text_for_target<'a>(scope: &mut Scope<'_>, text: &'a SqlText) -> Option<&'a Spanned<String>> {
+    let dialect = scope.dialect;
+    let found = text.of(dialect);
+    if found.is_none() {
+        scope.error(
+            &text.span(),
+            format!("the statement has no text for {}, and that is what the target is", dialect.product()),
+            Some(format!("add `{}: …`, or `default: …` for all that aren't named", dialect.name())),
+        );
+    }
+    found
+}
+
+fn compile_text(
     scope: &mut Scope<'_>,
     text: &Spanned<String>,
     names: &Names,
     operation: &str,
     step: &str,
 ) -> Option<StatementIndex> {
-    let compiled = match sql::compile(&text.value, names, &|name| identifier(scope, name)) {
+    let compiled = match sql::compile(&text.value, names, &|name| identifier(scope, name), scope.dialect) {
         Ok(compiled) => compiled,
         Err(sql::SqlError::Template(error)) => {
             scope.template_error(&text.span, &text.value, &error);
@@ -28,7 +56,18 @@ pub(super) fn compile(
             return None;
         }
     };
-    let facts = match locks::analyse(&compiled.text) {
+    if let Some(clause) = locks::row_lock_clause(&compiled.text).filter(|_| !scope.dialect.locks_rows()) {
+        scope.error(
+            &text.span,
+            format!("`{clause}`: {} has no row locks", scope.dialect.product()),
+            Some(format!(
+                "give the statement a text of its own: `sql: {{{}: …, default: …}}`",
+                scope.dialect.name()
+            )),
+        );
+        return None;
+    }
+    let facts = match locks::analyse(&compiled.text, scope.dialect) {
         Analysis::Known(facts) => Some(facts),
         Analysis::Unknown => None,
     };

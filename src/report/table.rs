@@ -49,6 +49,7 @@ pub fn table(document: &Document, style: &Style) -> String {
         sections::waits,
         sections::application,
         sections::errors,
+        sections::does_not_apply,
         sections::invariants,
         sections::requirements,
         sections::thresholds,

@@ -13,6 +13,7 @@ use super::{
     trouble::{RunError, Trouble},
 };
 use crate::{
+    dialect::Dialect,
     engine::{Beside, InvariantState, LoadOutcome, LoadSettings, check_invariants, run_load},
     expression::Value,
     fixture,
@@ -263,7 +264,11 @@ impl Run<'_> {
         if !opened.works_on_existing_tables() {
             // Statistics of freshly made tables: without them the first plans are bad ones.
             for (table, _) in tables {
-                let analysed = opened.session.script(&format!("ANALYZE {table}")).await;
+                let analyse = match opened.session.dialect() {
+                    Dialect::Postgres | Dialect::Sqlite => "ANALYZE",
+                    Dialect::MySql => "ANALYZE TABLE",
+                };
+                let analysed = opened.session.script(&format!("{analyse} {table}")).await;
                 analysed.map_err(|failure| {
                     Trouble::failure(&format!("table {table} can't be analysed"), &failure)
                 })?;

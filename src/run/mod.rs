@@ -6,6 +6,7 @@
 mod database;
 mod deadlocks;
 mod execute;
+mod own;
 mod prepare;
 mod service;
 mod trouble;

@@ -7,6 +7,7 @@ use super::{
     choice::Quantity,
     model::{Literal, Named},
     spanned::{OneOrMany, Spanned},
+    step::SqlText,
 };
 use crate::units;
 
@@ -181,7 +182,7 @@ pub enum DeliveryOrder {
 #[serde(deny_unknown_fields)]
 pub struct Changes {
     /// A query for it, asked after an answer below 300.
-    pub sql: Spanned<String>,
+    pub sql: SqlText,
     /// An expression over its first row, or `rows`: at least one row. `rows` when not given.
     #[serde(default)]
     pub expect: Option<Spanned<String>>,

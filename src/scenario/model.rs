@@ -12,7 +12,7 @@ use super::{
     load_model::Load,
     node::Node,
     spanned::{OneOrMany, Spanned},
-    step::Step,
+    step::{SqlText, Step},
     target::Target,
 };
 use crate::units;
@@ -160,7 +160,7 @@ pub struct Invariant {
     #[serde(default)]
     pub target: Option<Spanned<String>>,
     /// The query.
-    pub sql: Spanned<String>,
+    pub sql: SqlText,
     /// `no_rows`, or an expression over the first row's columns, `before` (that row before the
     /// run) and `operations.NAME.committed`. `no_rows` when not given.
     #[serde(default)]

@@ -4,18 +4,30 @@
 //! the only room that knows a driver. Absent on purpose: what to do about a failure, which `engine` decides.
 
 pub mod embedded;
+mod endpoint;
+mod facts;
 mod failure;
 pub mod http;
+mod mysql;
+mod number;
 mod postgres;
 mod scripted;
 mod session;
+mod sqlite;
 mod started;
+mod waits;
 
+pub use endpoint::{ConnectError, Endpoint};
+pub use facts::{Connections, ServerFacts};
 pub use failure::Failure;
+pub use mysql::{Deadlock, DeadlockedTransaction, RequestedLock};
+use number::exact_number;
 pub use postgres::{
-    ApplicationSample, ApplicationSampler, ApplicationSession, ApplicationTransaction, ConnectError,
-    Endpoint, LockWait, ServerFacts, WaitSampler, application_sessions, count_deadlocks, quote_name,
+    ApplicationSample, ApplicationSampler, ApplicationSession, ApplicationTransaction,
+    application_sessions, count_deadlocks, quote_name,
 };
 pub use scripted::{Answer, Script};
 pub use session::{Prepared, Session, SessionSettings};
+pub use sqlite::{create_database_file, remove_database_file};
 pub use started::StartedService;
+pub use waits::{Blocked, LockWait, WaitSampler};

@@ -3,7 +3,7 @@
 use super::{
     Conclusion, ThresholdResult, Verdict,
     grades::{self, FAILED},
-    metrics::observe,
+    metrics::{inapplicable, observe},
 };
 use crate::{
     measure::{InvariantResult, RunResults},
@@ -35,6 +35,11 @@ pub fn judge(
         // Who has found something has met something.
         doubts.extend(nothing_met(results));
     }
+    let demanded = threshold_results.len() + results.invariants.len();
+    let applied = applying(&threshold_results) + results.invariants.len();
+    if applied == 0 && (demanded > 0 || inapplicable_invariants(results) > 0) {
+        doubts.push("nothing of what was demanded applies to this database".to_owned());
+    }
     let (verdict, reasons) = match (failures.is_empty(), doubts.is_empty()) {
         (false, _) => (Conclusion::Fail, failures.into_iter().chain(doubts).collect()),
         (true, false) => (Conclusion::Inconclusive, doubts),
@@ -44,12 +49,15 @@ pub fn judge(
 }
 
 fn judge_threshold(threshold: &Threshold, results: &RunResults) -> ThresholdResult {
-    let observed = observe(results, &threshold.metric, threshold.condition.statistic);
+    let does_not_apply = inapplicable(results, &threshold.metric).map(str::to_owned);
+    let observed = observe(results, &threshold.metric, threshold.condition.statistic)
+        .filter(|_| does_not_apply.is_none());
     ThresholdResult {
         metric: threshold.name.clone(),
         condition: threshold.condition.to_string(),
         observed: observed.map(super::Observed::text),
         holds: observed.is_some_and(|observed| threshold.condition.holds(observed.value)),
+        does_not_apply,
     }
 }
 
@@ -57,7 +65,7 @@ fn failures(results: &RunResults, thresholds: &[ThresholdResult]) -> Vec<String>
     let mut reasons: Vec<String> =
         results.aborted.iter().map(|why| format!("the run was ended by {why}")).collect();
     reasons.extend(results.invariants.iter().filter_map(invariant_failure));
-    for threshold in thresholds.iter().filter(|threshold| !threshold.holds) {
+    for threshold in thresholds.iter().filter(|one| !one.holds && one.does_not_apply.is_none()) {
         let ThresholdResult { metric, condition, observed, .. } = threshold;
         reasons.push(match observed {
             Some(observed) => format!("{metric} is {observed}, and should be {condition}"),
@@ -84,7 +92,11 @@ fn invariant_failure(invariant: &InvariantResult) -> Option<String> {
 fn doubts(results: &RunResults, requirements: &[ThresholdResult]) -> Vec<String> {
     let mut reasons = Vec::new();
     for requirement in requirements.iter().filter(|requirement| !requirement.holds) {
-        let ThresholdResult { metric, condition, observed, .. } = requirement;
+        let ThresholdResult { metric, condition, observed, does_not_apply, .. } = requirement;
+        if let Some(why) = does_not_apply {
+            reasons.push(format!("{metric} should be {condition}, which doesn't apply: {why}"));
+            continue;
+        }
         let observed = observed.as_deref().unwrap_or("not known");
         reasons
             .push(format!("{metric} is {observed}, and the run proves nothing unless it is {condition}"));
@@ -116,17 +128,34 @@ fn nothing_met(results: &RunResults) -> Option<String> {
     Some(reason.to_owned())
 }
 
+/// How many thresholds have a meaning here.
+fn applying(thresholds: &[ThresholdResult]) -> usize {
+    thresholds.iter().filter(|threshold| threshold.does_not_apply.is_none()).count()
+}
+
+fn inapplicable_invariants(results: &RunResults) -> usize {
+    results.does_not_apply.keys().filter(|what| what.starts_with("invariant ")).count()
+}
+
 fn passes(results: &RunResults, thresholds: &[ThresholdResult]) -> Vec<String> {
     let count = |number: usize, what: &str| match number {
         1 => format!("1 {what}"),
         _ => format!("{number} {what}s"),
     };
-    match (results.invariants.len(), thresholds.len()) {
+    let mut reasons = match (results.invariants.len(), applying(thresholds)) {
         (0, 0) => vec!["nothing was demanded".to_owned()],
         (invariants, 0) => vec![format!("{} held", count(invariants, "invariant"))],
         (0, thresholds) => vec![format!("{} held", count(thresholds, "threshold"))],
         (invariants, thresholds) => {
             vec![format!("{} and {} held", count(invariants, "invariant"), count(thresholds, "threshold"))]
         }
+    };
+    let unjudged = thresholds.len() - applying(thresholds) + inapplicable_invariants(results);
+    if unjudged > 0 {
+        reasons.push(format!(
+            "{} didn't apply to this database and weren't judged",
+            count(unjudged, "demand")
+        ));
     }
+    reasons
 }

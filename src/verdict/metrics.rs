@@ -44,6 +44,12 @@ pub fn observe(results: &RunResults, name: &MetricName, statistic: Option<Statis
     Some(Observed { value, unit: name.metric.unit() })
 }
 
+/// Why a metric has no meaning on the run's database.
+pub(super) fn inapplicable<'a>(results: &'a RunResults, name: &MetricName) -> Option<&'a str> {
+    let check = name.metric.needs()?;
+    results.does_not_apply.get(check.name()).map(String::as_str)
+}
+
 fn distribution(distribution: &Distribution, statistic: Statistic) -> Option<f64> {
     if distribution.count == 0 {
         return None;

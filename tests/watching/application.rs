@@ -14,6 +14,8 @@ use sqlx::{
 };
 use tokio::{net::TcpListener, runtime::Runtime};
 
+use super::support::postgres_options;
+
 /// What it does between two statements.
 const THINKING: Duration = Duration::from_millis(20);
 const DAYDREAM: Duration = Duration::from_millis(200);
@@ -57,7 +59,7 @@ impl Application {
             .enable_all()
             .build()
             .expect("a runtime");
-        let options = server.connect_options().application_name("till");
+        let options = postgres_options(server).application_name("till");
         let port = runtime.block_on(async move {
             let pool = PgPoolOptions::new().max_connections(6).connect_with(options).await.expect("a pool");
             let app =

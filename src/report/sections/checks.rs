@@ -31,6 +31,19 @@ pub(in crate::report) fn errors(document: &Document, style: &Style) -> String {
     out
 }
 
+/// What has no meaning on this kind of database, so that nobody takes its absence for a good sign.
+pub(in crate::report) fn does_not_apply(document: &Document, style: &Style) -> String {
+    if document.does_not_apply.is_empty() {
+        return String::new();
+    }
+    let mut out = style.heading("What does not apply here");
+    for (what, why) in &document.does_not_apply {
+        let line = format!("{}: {}", plain(&what.replace('_', " ")), plain(why));
+        out.push_str(&wrapped(&line, "", style.width));
+    }
+    out
+}
+
 pub(in crate::report) fn invariants(document: &Document, style: &Style) -> String {
     if document.invariants.is_empty() {
         return String::new();

@@ -2,10 +2,13 @@
 
 use std::fmt::Write as _;
 
-use super::super::{
-    cells::{grouped, lines, plain, right, table, text, verdict_cell, wrapped},
-    document::Document,
-    table::Style,
+use super::{
+    super::{
+        cells::{grouped, lines, plain, right, table, text, verdict_cell, wrapped},
+        document::Document,
+        table::Style,
+    },
+    DOES_NOT_APPLY,
 };
 use crate::verdict::ThresholdResult;
 
@@ -28,8 +31,15 @@ fn demands(heading: &str, column: &str, demands: &[ThresholdResult], style: &Sty
         table.add_row(vec![
             text(&demand.metric),
             right(&demand.condition),
-            right(demand.observed.as_deref().unwrap_or("no samples")),
-            verdict_cell(if demand.holds { "holds" } else { "broken" }, demand.holds),
+            right(demand.observed.as_deref().unwrap_or(match demand.does_not_apply {
+                Some(_) => "",
+                None => "no samples",
+            })),
+            match (&demand.does_not_apply, demand.holds) {
+                (Some(_), _) => text(DOES_NOT_APPLY),
+                (None, true) => verdict_cell("holds", true),
+                (None, false) => verdict_cell("broken", false),
+            },
         ]);
     }
     out.push_str(&lines(&table));
@@ -45,7 +55,10 @@ pub(in crate::report) fn grades(document: &Document, style: &Style) -> String {
     for grade in &document.grades {
         table.add_row(vec![
             text(&grade.metric),
-            right(grade.observed.as_deref().unwrap_or("no samples")),
+            right(grade.observed.as_deref().unwrap_or(match grade.grade.as_str() {
+                DOES_NOT_APPLY => "",
+                _ => "no samples",
+            })),
             right(&grade.grade),
         ]);
     }

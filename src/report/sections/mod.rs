@@ -11,7 +11,7 @@ mod requests;
 mod transactions;
 
 pub(super) use application::application;
-pub(super) use checks::{errors, invariants};
+pub(super) use checks::{does_not_apply, errors, invariants};
 pub(super) use demands::{fixtures, grades, requirements, thresholds};
 pub(super) use meeting::{arrivals, gates, overlap, releases};
 pub(super) use operations::{operations, outcomes, retries, times};
@@ -21,6 +21,8 @@ pub(super) use transactions::{isolation, lock_order, waits};
 use super::document::Document;
 use crate::measure::OperationResults;
 
+/// Said of a demand that has no meaning on this kind of database.
+const DOES_NOT_APPLY: &str = "does not apply";
 /// Longest name of an operation in a table with many columns.
 const NAME: usize = 26;
 

@@ -16,13 +16,22 @@ fn times(count: u64) -> String {
 }
 
 pub(in crate::report) fn isolation(document: &Document, style: &Style) -> String {
-    let observed = &document.isolation.observed;
+    let isolation = &document.isolation;
+    let observed = &isolation.observed;
     let all: u64 = observed.iter().map(|one| one.transactions).sum();
     let strayed: Vec<_> = observed.iter().filter(|one| one.declared != one.in_force).collect();
-    if all == 0 {
+    if document.does_not_apply.contains_key("isolation") || (all == 0 && isolation.transactions == 0) {
         return String::new();
     }
     let mut out = style.heading("Isolation");
+    if all < isolation.transactions {
+        let (read, there) = (grouped(all), grouped(isolation.transactions));
+        let line = format!("The level of {read} of {there} transactions was read, {}.", isolation.read);
+        out.push_str(&wrapped(&line, "", style.width));
+    }
+    if all == 0 {
+        return out;
+    }
     if strayed.is_empty() {
         let mut levels: Vec<&str> = observed.iter().map(|one| one.in_force.sql()).collect();
         levels.sort_unstable();

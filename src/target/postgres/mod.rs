@@ -12,7 +12,7 @@ pub use application::{
     ApplicationSample, ApplicationSampler, ApplicationSession, ApplicationTransaction,
     application_sessions, count_deadlocks,
 };
-pub use endpoint::{ConnectError, Endpoint};
-pub use facts::ServerFacts;
+pub use endpoint::PostgresEndpoint;
+pub use facts::FACTS;
 pub use session::{PostgresSession, PreparedStatement, quote_name};
-pub use waits::{COUNT_BLOCKED, LockWait, WaitSampler};
+pub use waits::{BLOCKED, COUNT_BLOCKED, PostgresWaitSampler, blocked};

@@ -4,27 +4,12 @@
 //! for; only sessions of this run are looked at and, where it is watched, the application's. `pg_blocking_pids` takes all partitions of the
 //! lock table for a moment, so that the caller decides how often it asks.
 
-use super::super::{Failure, Prepared, Session};
+use super::super::{Blocked, Failure, LockWait, Prepared, Session};
 use crate::expression::Value;
-
-/// A session that waits for a lock.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LockWait {
-    /// Server process that waits.
-    pub waiting: i32,
-    /// Server processes that it waits for.
-    pub blocking: Vec<i32>,
-    /// How long it has waited so far, in milliseconds.
-    pub waited_ms: f64,
-    /// When the wait began, as the server writes it: tells one wait of a session from another.
-    pub since: String,
-    /// The table, when the lock is on a table or on a row of one.
-    pub table: Option<String>,
-}
 
 /// A prepared question.
 #[derive(Debug)]
-pub struct WaitSampler {
+pub struct PostgresWaitSampler {
     prepared: Prepared,
     prefix: Value,
     application: Value,
@@ -58,7 +43,20 @@ pub const COUNT_BLOCKED: &str = "
         SELECT w.pid FROM waiting w JOIN blocked b ON b.pid = ANY(w.blockers))
     SELECT count(*) FROM blocked";
 
-impl WaitSampler {
+/// Which of the sessions `$1` wait, and for whom.
+pub const BLOCKED: &str = "
+    SELECT pid, pg_blocking_pids(pid) AS blockers FROM unnest($1::int4[]) AS pid
+     WHERE cardinality(pg_blocking_pids(pid)) > 0";
+
+/// A row of [`BLOCKED`].
+pub fn blocked(values: &[Value]) -> Option<Blocked> {
+    let [session, blockers] = values else { return None };
+    let pid = |value: &Value| value.as_i64().and_then(|pid| i32::try_from(pid).ok());
+    let by = blockers.try_iter().ok()?.filter_map(|value| pid(&value)).collect();
+    Some(Blocked { session: pid(session)?, by })
+}
+
+impl PostgresWaitSampler {
     /// Prepares the question for sessions whose application name begins with `prefix`; with
     /// `application` also for those in the same database that aren't deadheat's.
     ///
