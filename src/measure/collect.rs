@@ -272,6 +272,10 @@ fn sorted<K: Ord + Clone + Hash>(map: &HashMap<K, u64>) -> Vec<(K, u64)> {
 
 fn timeline(seconds: &[SecondRecord]) -> Vec<TimelineEntry> {
     let millis = |duration: Duration| duration.as_secs_f64() * 1e3;
+    let percentile = |record: &SecondRecord, percent| {
+        // The middle of a bucket may lie beyond the slowest.
+        record.latency.percentile(percent).map(|found| millis(found.min(record.latency_max)))
+    };
     seconds
         .iter()
         .zip(0..)
@@ -287,6 +291,9 @@ fn timeline(seconds: &[SecondRecord]) -> Vec<TimelineEntry> {
                 0.0
             },
             latency_max_ms: millis(record.latency_max),
+            latency_p50_ms: percentile(record, 50.0),
+            latency_p95_ms: percentile(record, 95.0),
+            latency_p99_ms: percentile(record, 99.0),
         })
         .collect()
 }

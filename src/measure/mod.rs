@@ -1,6 +1,7 @@
 //! What happened, as plain data: recorders while the run goes on, [`RunResults`] after it.
 
 mod application;
+mod coarse;
 mod collect;
 mod distribution;
 mod live;
@@ -12,6 +13,7 @@ mod waits;
 pub use application::{
     ApplicationFindings, ApplicationRecorder, ApplicationRules, ApplicationSeen, TransactionSeen,
 };
+pub use coarse::CoarseRecording;
 pub use collect::{Collected, collect};
 pub use distribution::{Distribution, Recording};
 pub use live::{InTransaction, LiveBoard, LiveCounters, LiveTotals};

@@ -6,7 +6,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use super::distribution::Recording;
+use super::{coarse::CoarseRecording, distribution::Recording};
 use crate::outcome::{Cause, Isolation, Outcome};
 
 /// How one operation went.
@@ -152,7 +152,7 @@ pub struct RetryRecord {
 }
 
 /// One second.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default, Clone)]
 pub struct SecondRecord {
     pub ended: u64,
     pub committed: u64,
@@ -160,6 +160,7 @@ pub struct SecondRecord {
     pub deadlocks: u64,
     pub latency_sum: Duration,
     pub latency_max: Duration,
+    pub latency: CoarseRecording,
 }
 
 /// Key of a failure: operation, step, cause (`None` for an assertion).
@@ -267,6 +268,7 @@ impl Recorder {
         second.deadlocks += u64::from(ended.deadlocks);
         second.latency_sum += ended.latency;
         second.latency_max = second.latency_max.max(ended.latency);
+        second.latency.record(ended.latency);
         let began = ended.at.saturating_sub(ended.latency);
         self.window = Some(match self.window {
             None => (began, ended.at),
@@ -451,12 +453,13 @@ impl RetryRecord {
 
 impl SecondRecord {
     fn merge(&mut self, other: Self) {
-        let Self { ended, committed, retries, deadlocks, latency_sum, latency_max } = other;
+        let Self { ended, committed, retries, deadlocks, latency_sum, latency_max, latency } = other;
         self.ended += ended;
         self.committed += committed;
         self.retries += retries;
         self.deadlocks += deadlocks;
         self.latency_sum += latency_sum;
         self.latency_max = self.latency_max.max(latency_max);
+        self.latency.merge(&latency);
     }
 }

@@ -464,6 +464,13 @@ pub struct TimelineEntry {
     pub deadlocks: u64,
     pub latency_mean_ms: f64,
     pub latency_max_ms: f64,
+    /// Percentiles within 7 %; `None` when nothing ended, and in older documents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_p50_ms: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_p95_ms: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_p99_ms: Option<f64>,
 }
 
 /// The first of a kind of failure.

@@ -1,0 +1,107 @@
+//! A histogram so small that a recorder can keep one for each second of a run.
+
+use std::time::Duration;
+
+/// Buckets for each doubling of the duration.
+const PER_DOUBLING: u64 = 8;
+/// Longest duration told apart: one hour, in microseconds.
+const LONGEST_MICROS: u64 = 3_600_000_000;
+
+/// Durations in buckets of a twelfth to an eighth of their value: percentiles are within 7 %.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct CoarseRecording {
+    /// By bucket, as far as the longest duration.
+    counts: Vec<u32>,
+}
+
+impl CoarseRecording {
+    /// Adds one value.
+    pub fn record(&mut self, value: Duration) {
+        let micros = u64::try_from(value.as_micros()).unwrap_or(LONGEST_MICROS).min(LONGEST_MICROS);
+        let bucket = bucket(micros);
+        if bucket >= self.counts.len() {
+            self.counts.resize(bucket + 1, 0);
+        }
+        self.counts[bucket] = self.counts[bucket].saturating_add(1);
+    }
+
+    /// Adds all values of another recording.
+    pub fn merge(&mut self, other: &Self) {
+        let Self { counts } = other;
+        if self.counts.len() < counts.len() {
+            self.counts.resize(counts.len(), 0);
+        }
+        for (mine, theirs) in self.counts.iter_mut().zip(counts) {
+            *mine = mine.saturating_add(*theirs);
+        }
+    }
+
+    /// The middle of the bucket that `percent` of the values don't exceed; `None` when there are
+    /// none.
+    pub fn percentile(&self, percent: f64) -> Option<Duration> {
+        let all: u64 = self.counts.iter().map(|count| u64::from(*count)).sum();
+        let rank = ((percent / 100.0 * all as f64).ceil() as u64).clamp(1, all.max(1));
+        let mut seen = 0;
+        let found = self.counts.iter().position(|count| {
+            seen += u64::from(*count);
+            seen >= rank
+        });
+        found.map(middle)
+    }
+}
+
+/// The first bucket for each power of two holds the power itself.
+fn bucket(micros: u64) -> usize {
+    if micros < PER_DOUBLING {
+        return micros as usize;
+    }
+    let doublings = u64::from(micros.ilog2()) - u64::from(PER_DOUBLING.ilog2());
+    (doublings * PER_DOUBLING + (micros >> doublings)) as usize
+}
+
+fn middle(bucket: usize) -> Duration {
+    let bucket = bucket as u64;
+    if bucket < PER_DOUBLING {
+        return Duration::from_micros(bucket);
+    }
+    let doublings = bucket / PER_DOUBLING - 1;
+    let lowest = (bucket % PER_DOUBLING + PER_DOUBLING) << doublings;
+    Duration::from_micros(lowest) + Duration::from_micros(1 << doublings) / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn buckets_follow_one_another() {
+        let buckets: Vec<usize> = [0, 1, 7, 8, 9, 15, 16, 17, 18, 31, 32].map(bucket).into();
+        assert_eq!(buckets, [0, 1, 7, 8, 9, 15, 16, 16, 17, 23, 24]);
+        assert!(bucket(LONGEST_MICROS) < 256);
+    }
+
+    #[test]
+    fn nothing_recorded_has_no_percentile() {
+        assert_eq!(CoarseRecording::default().percentile(50.0), None);
+    }
+
+    proptest! {
+        #[test]
+        fn percentiles_are_within_seven_percent(values in prop::collection::vec(1u64..500_000_000, 1..200), p in 1.0f64..100.0) {
+            let mut halves = [CoarseRecording::default(), CoarseRecording::default()];
+            for (index, value) in values.iter().enumerate() {
+                halves[index % 2].record(Duration::from_micros(*value));
+            }
+            let [mut all, other] = halves;
+            all.merge(&other);
+            let mut sorted = values.clone();
+            sorted.sort_unstable();
+            let rank = ((p / 100.0 * sorted.len() as f64).ceil() as usize).clamp(1, sorted.len());
+            let exact = sorted[rank - 1] as f64;
+            let found = all.percentile(p).expect("there are values").as_secs_f64() * 1e6;
+            prop_assert!((found - exact).abs() <= exact * 0.07 + 0.5, "{found} for {exact}");
+        }
+    }
+}
