@@ -18,6 +18,9 @@ pub struct RunResults {
     pub description: Option<String>,
     /// The file as it was given on the command line.
     pub file: String,
+    /// Its text, secrets masked; `None` in older documents.
+    #[serde(default)]
+    pub file_text: Option<String>,
     /// Unique to the run; prefix of every row and schema that it made.
     pub run_id: String,
     /// Everything random came from this.

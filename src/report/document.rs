@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Counts up when a field changes its meaning or goes away.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 
 /// A run and its verdict. The fields are documented at [`RunResults`] and [`Verdict`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,6 +23,8 @@ pub struct Document {
     pub scenario: String,
     pub description: Option<String>,
     pub file: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_text: Option<String>,
     pub verdict: Conclusion,
     pub reasons: Vec<String>,
     pub grade: Option<String>,
@@ -71,6 +73,7 @@ impl Document {
             scenario,
             description,
             file,
+            file_text,
             run_id,
             seed,
             started_at,
@@ -102,6 +105,7 @@ impl Document {
             scenario,
             description,
             file,
+            file_text,
             verdict,
             reasons,
             grade,
@@ -142,6 +146,7 @@ impl Document {
             scenario,
             description,
             file,
+            file_text,
             verdict,
             reasons,
             grade,
@@ -177,6 +182,7 @@ impl Document {
             scenario,
             description,
             file,
+            file_text,
             run_id,
             seed,
             started_at,

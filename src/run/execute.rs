@@ -74,6 +74,7 @@ pub async fn run(
         scenario: plan.name.clone(),
         description: plan.description.clone(),
         file: options.file.display().to_string(),
+        file_text: Some(source.without_secrets()),
         run_id: run_id.clone(),
         seed,
         started_at: jiff::Timestamp::try_from(started_at)

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::mask::MASK;
+
 /// The language that a file is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Syntax {
@@ -51,6 +53,24 @@ impl Source {
         (line, self.text[start..offset].chars().count() + 1)
     }
 
+    /// The text with secrets masked, line for line.
+    pub fn without_secrets(&self) -> String {
+        let mut shown = String::with_capacity(self.text.len());
+        let mut at = 0;
+        for place in &self.masked {
+            // Places may lie inside one another: a password in a secret URL.
+            shown.push_str(self.text.get(at..place.start).unwrap_or_default());
+            if place.end > at {
+                shown.push_str(if place.start >= at { MASK } else { "" });
+                let hidden = &self.text[place.start.max(at)..place.end];
+                shown.extend(hidden.chars().filter(|c| *c == '\n'));
+                at = place.end;
+            }
+        }
+        shown.push_str(&self.text[at..]);
+        shown
+    }
+
     /// The byte range of a line (from 1), without its line break.
     pub(super) fn line(&self, number: usize) -> Range<usize> {
         let start = self.line_starts[number - 1];
@@ -80,5 +100,13 @@ mod tests {
         assert_eq!(places, [(1, 1), (1, 2), (2, 1), (2, 2), (2, 3), (3, 1), (3, 1)]);
         assert_eq!(source.line(1), 0..2);
         assert_eq!(source.line(3), 12..12);
+    }
+
+    #[test]
+    fn secrets_are_masked_line_for_line() {
+        let mut source = Source::new("a.yaml".into(), "a: se\ncret\nb: c\n".into(), Syntax::Yaml);
+        assert_eq!(source.without_secrets(), source.text);
+        source.masked = vec![3..10, 5..8, 14..15];
+        assert_eq!(source.without_secrets(), "a: ***\n\nb: ***\n");
     }
 }
