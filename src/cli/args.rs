@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Runs concurrency and stress tests of transactional systems from scenario files.
 #[derive(Debug, Parser)]
@@ -32,6 +32,8 @@ pub(super) struct Global {
 pub(super) enum Command {
     /// Run scenarios: fixtures, load, invariants, verdict, reports, cleanup
     Run(RunArguments),
+    /// Make reports of result documents; without options, the table of the terminal
+    Report(ReportArguments),
     /// Validate scenarios without running them
     Check(CheckArguments),
     /// Print what a scenario will do: steps, weights, retries, locks
@@ -76,18 +78,58 @@ pub(super) struct RunArguments {
     /// Run only scenarios with one of these tags
     #[arg(long, value_name = "TAG", value_delimiter = ',')]
     pub tags: Vec<String>,
-    /// Write JUnit XML
-    #[arg(long, value_name = "PATH")]
-    pub junit: Option<PathBuf>,
-    /// Write the result document (`-`: to stdout, alone)
+    /// Write the result document, from which `report` makes the others (`-`: to stdout, alone)
     #[arg(long, value_name = "PATH")]
     pub json: Option<PathBuf>,
+    #[command(flatten)]
+    pub outputs: OutputArguments,
     /// Allow a host that isn't this machine
     #[arg(long = "allow-host", value_name = "HOST")]
     pub allowed_hosts: Vec<String>,
     /// Leave the database as it is after the run; `clean` removes it
     #[arg(long)]
     pub keep: bool,
+}
+
+/// Reports that `run` and `report` make.
+#[derive(Debug, Clone, Args)]
+pub(super) struct OutputArguments {
+    /// Write JUnit XML
+    #[arg(long, value_name = "PATH")]
+    pub junit: Option<PathBuf>,
+    /// Write Markdown for a pull request or a job summary
+    #[arg(long, value_name = "PATH")]
+    pub markdown: Option<PathBuf>,
+    /// Mark what broke at its line of the scenario, as the CI service reads it from stdout
+    #[arg(long, value_name = "SERVICE")]
+    pub annotations: Option<Annotations>,
+}
+
+impl OutputArguments {
+    /// Where reports go, as far as they were asked for.
+    pub fn paths(&self) -> [Option<&PathBuf>; 2] {
+        [self.junit.as_ref(), self.markdown.as_ref()]
+    }
+
+    /// True when any report was asked for.
+    pub fn is_any(&self) -> bool {
+        self.annotations.is_some() || self.paths().iter().any(Option::is_some)
+    }
+}
+
+/// A CI service that reads annotations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Annotations {
+    Github,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct ReportArguments {
+    /// Result documents that `run --json` wrote (`-`: stdin)
+    #[arg(required = true, value_name = "RESULT")]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub outputs: OutputArguments,
 }
 
 #[derive(Debug, Clone, Args)]

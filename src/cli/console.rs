@@ -126,7 +126,8 @@ impl Console {
         }
     }
 
-    fn say(&self, text: &str) {
+    /// Says something on stderr whatever the user wants to hear.
+    pub(super) fn say(&self, text: &str) {
         // Nobody is left to be told when stderr can't be written.
         let _ = writeln!(std::io::stderr().lock(), "{}", self.masked(text));
     }

@@ -8,6 +8,9 @@ mod check;
 mod clean;
 mod console;
 mod init;
+mod outputs;
+mod places;
+mod report;
 mod run;
 
 use std::process::ExitCode;
@@ -37,6 +40,7 @@ pub fn main() -> ExitCode {
 fn dispatch(arguments: Arguments, console: &Console) -> u8 {
     match arguments.command {
         Command::Run(run) => self::run::run(&run, console),
+        Command::Report(report) => self::report::report(&report, console),
         Command::Check(check) => check::check(&check, console),
         Command::Explain(explain) => check::explain(&explain, console),
         Command::Init(init) => self::init::init(&init, console),

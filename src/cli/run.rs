@@ -1,12 +1,16 @@
 //! `run`: one file after the other, reports at the end.
 
-use std::{future::Future, path::Path, sync::Arc};
+use std::{
+    future::Future,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use super::{args::RunArguments, console::Console, status};
+use super::{args::RunArguments, console::Console, outputs, status};
 use crate::{
     measure::LiveBoard,
     plan::Work,
-    report::{self, Document, Progress, Style},
+    report::{self, Document, Progress, Reported, Style},
     run::{Finished, RunError, RunOptions, StopSignal, Trouble, Watcher, load_plan},
     scenario::Problems,
     verdict::Conclusion,
@@ -23,6 +27,9 @@ pub(super) fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 pub(super) fn run(arguments: &RunArguments, console: &Console) -> u8 {
+    if let Err(status) = outputs::check(&paths(arguments), console) {
+        return status;
+    }
     let chosen = match chosen_files(arguments, console) {
         Ok(chosen) => chosen,
         Err(status) => return status,
@@ -106,18 +113,12 @@ fn listen(stop: StopSignal) {
     });
 }
 
-/// What is to be reported of one file.
-enum Outcome {
-    Ran(Box<Document>),
-    CouldNotRun { scenario: String, message: String },
-}
-
 async fn run_file(
     file: &Path,
     arguments: &RunArguments,
     console: &Console,
     stop: &StopSignal,
-) -> (Outcome, u8) {
+) -> (Reported, u8) {
     let options = RunOptions {
         file: file.to_owned(),
         vars: arguments.scenario.vars.clone(),
@@ -140,7 +141,7 @@ async fn run_file(
                 RunError::Interrupted => "interrupted before the load began".to_owned(),
             };
             (
-                Outcome::CouldNotRun {
+                Reported::CouldNotRun {
                     scenario: file.display().to_string(),
                     message: console.masked(&message),
                 },
@@ -150,7 +151,7 @@ async fn run_file(
     }
 }
 
-fn report_finished(finished: Finished, arguments: &RunArguments, console: &Console) -> (Outcome, u8) {
+fn report_finished(finished: Finished, arguments: &RunArguments, console: &Console) -> (Reported, u8) {
     let Finished { results, verdict, cleanup } = finished;
     let interrupted = results.interrupted;
     let status = match verdict.verdict {
@@ -159,8 +160,7 @@ fn report_finished(finished: Finished, arguments: &RunArguments, console: &Conso
         Conclusion::Inconclusive => status::INCONCLUSIVE,
     };
     let document = Document::new(results, verdict);
-    let json_alone = arguments.json.as_deref().is_some_and(|path| path == Path::new("-"));
-    if !json_alone {
+    if !outputs::takes_stdout(&paths(arguments)) {
         let style = Style { color: console.stdout_color(), width: report::terminal_width() };
         console.result(&report::table(&document, &style));
     }
@@ -172,44 +172,34 @@ fn report_finished(finished: Finished, arguments: &RunArguments, console: &Conso
     if interrupted {
         statuses.push(status::INTERRUPTED);
     }
-    (Outcome::Ran(Box::new(document)), overall(statuses.into_iter()))
+    (Reported::Ran(Box::new(document)), overall(statuses.into_iter()))
 }
 
-fn write_reports(arguments: &RunArguments, outcomes: &[Outcome], console: &Console) -> Vec<u8> {
+fn write_reports(arguments: &RunArguments, reported: &[Reported], console: &Console) -> Vec<u8> {
     let mut statuses = Vec::new();
-    let mut write = |path: &Path, bytes: &str| match report::write(path, console.masked(bytes).as_bytes()) {
-        Ok(()) => {}
-        Err(error) => {
-            console.error(&Trouble::new(error.to_string()));
-            statuses.push(status::COULD_NOT_RUN);
-        }
-    };
     if let Some(path) = &arguments.json {
-        let documents = outcomes.iter().filter_map(|outcome| match outcome {
-            Outcome::Ran(document) => Some(report::json(document)),
-            Outcome::CouldNotRun { .. } => None,
+        let documents = reported.iter().filter_map(|one| match one {
+            Reported::Ran(document) => Some(report::json(&outputs::masked_document(document, console))),
+            Reported::CouldNotRun { .. } => None,
         });
         let documents: Vec<String> = documents.collect();
         match documents.as_slice() {
             [] => {}
-            [only] => write(path, only),
-            several => write(path, &format!("[\n{}\n]\n", several.join(",\n"))),
-        }
-    }
-    if let Some(path) = &arguments.junit {
-        let mut suites = report::JunitReport::default();
-        for outcome in outcomes {
-            match outcome {
-                Outcome::Ran(document) => suites.add(document),
-                Outcome::CouldNotRun { scenario, message } => suites.add_could_not_run(scenario, message),
+            [only] => statuses.extend(outputs::write_file(path, only, console)),
+            several => {
+                let list = format!("[\n{}\n]\n", several.join(",\n"));
+                statuses.extend(outputs::write_file(path, &list, console));
             }
         }
-        match suites.render() {
-            Ok(xml) => write(path, &xml),
-            Err(error) => console.error(&Trouble::new(format!("the JUnit report can't be made: {error}"))),
-        }
     }
+    let stdout_is_taken = outputs::takes_stdout(&paths(arguments));
+    statuses.extend(outputs::write(&arguments.outputs, reported, stdout_is_taken, console));
     statuses
+}
+
+/// The paths of all reports.
+fn paths(arguments: &RunArguments) -> Vec<Option<&PathBuf>> {
+    arguments.outputs.paths().into_iter().chain([arguments.json.as_ref()]).collect()
 }
 
 /// Shows stages and progress on stderr.

@@ -1,17 +1,30 @@
 //! Reports: pure, a result document in, text out. One file touches files, one the terminal.
 
+mod annotations;
 mod cells;
+mod command;
 mod document;
+mod findings;
 mod junit;
+mod markdown;
 mod mask;
 mod progress;
+mod read;
+mod reported;
 mod sections;
 mod table;
+mod texts;
 mod write;
 
+pub use annotations::{Places, annotations};
 pub use document::{Document, json};
+pub use findings::Section;
 pub use junit::JunitReport;
+pub use markdown::markdown;
 pub use mask::Mask;
 pub use progress::{Progress, terminal_width};
+pub use read::{ReadError, read};
+pub use reported::Reported;
 pub use table::{Style, table};
+pub use texts::edit_texts;
 pub use write::{WriteError, write};

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "every test file uses another part of it")]
 
 pub mod http;
+pub mod hostile;
 
 use std::{
     path::{Path, PathBuf},

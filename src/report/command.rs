@@ -1,0 +1,33 @@
+//! The command that makes a run again.
+
+use super::document::Document;
+
+/// `deadheat run FILE --seed N`, as a shell takes it.
+pub(super) fn repeat(document: &Document) -> String {
+    format!("deadheat run {} --seed {}", quoted(&document.file), document.seed)
+}
+
+/// A word of a POSIX shell, in single quotes when it needs them.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./,+:@%".contains(c);
+    // After `./` a name like `--help` is a file.
+    let word = if word.starts_with('-') { format!("./{word}") } else { word.to_owned() };
+    if !word.is_empty() && word.chars().all(plain) {
+        word
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_for_a_shell() {
+        assert_eq!(quoted("a/b-c.yaml"), "a/b-c.yaml");
+        assert_eq!(quoted("it's $(rm).yaml"), r"'it'\''s $(rm).yaml'");
+        assert_eq!(quoted("--help"), "./--help");
+        assert_eq!(quoted(""), "''");
+    }
+}

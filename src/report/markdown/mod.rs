@@ -1,0 +1,82 @@
+//! Markdown for a pull request or a job summary, as GitHub reads it: verdict and what broke
+//! first, details folded. Text from outside stays text.
+
+mod escape;
+mod sections;
+
+use super::{document::Document, reported::Reported, texts::edit_texts, texts::visible};
+use crate::verdict::Conclusion;
+use escape::{code, prose};
+
+/// The report of one or several scenarios.
+pub fn markdown(reported: &[Reported]) -> String {
+    let mut text = String::new();
+    if reported.len() > 1 {
+        text.push_str(&summary(reported));
+    }
+    for one in reported {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        match one {
+            Reported::Ran(document) => text.push_str(&run(&edit_texts(document, &visible))),
+            Reported::CouldNotRun { scenario, message } => {
+                text.push_str(&format!("## 🚫 {}: could not run\n\n{}\n", prose(scenario), code(message)));
+            }
+        }
+    }
+    text
+}
+
+/// What stands before a verdict's word, never instead of it.
+fn sign(verdict: Conclusion) -> &'static str {
+    match verdict {
+        Conclusion::Pass => "✅",
+        Conclusion::Fail => "❌",
+        Conclusion::Inconclusive => "⚠️",
+    }
+}
+
+fn summary(reported: &[Reported]) -> String {
+    let rows = reported.iter().map(|one| match one {
+        Reported::Ran(document) => vec![
+            code(&document.scenario),
+            format!("{} {}", sign(document.verdict), document.verdict.word()),
+            document.grade.as_deref().map(code).unwrap_or_default(),
+        ],
+        Reported::CouldNotRun { scenario, .. } => {
+            vec![code(scenario), "🚫 could not run".to_owned(), String::new()]
+        }
+    });
+    sections::table(&["scenario", "verdict", "grade"], rows)
+}
+
+fn run(document: &Document) -> String {
+    let mut text =
+        format!("## {} {}: {}", sign(document.verdict), prose(&document.scenario), document.verdict.word());
+    if let Some(grade) = &document.grade {
+        text.push_str(&format!(", grade: {}", prose(grade)));
+    }
+    text.push_str("\n\n");
+    for reason in &document.reasons {
+        text.push_str(&format!("- {}\n", prose(reason)));
+    }
+    for section in [
+        sections::figures,
+        sections::broken_invariants,
+        sections::advice,
+        sections::operations,
+        sections::demands,
+        sections::grades,
+        sections::waits,
+        sections::failures,
+        sections::repeat,
+    ] {
+        let section = section(document);
+        if !section.is_empty() {
+            text.push('\n');
+            text.push_str(&section);
+        }
+    }
+    text
+}

@@ -1,0 +1,235 @@
+//! The sections of the Markdown report, each a function of the document. Sections without
+//! content are left out.
+
+use super::escape::{code, prose};
+use crate::{
+    measure::{InvariantResult, OperationResults},
+    report::{cells::grouped, command, document::Document},
+    units::{format_millis, format_percent},
+    verdict::Conclusion,
+};
+
+// What a comment of 65,536 characters has room for.
+const MOST_OPERATIONS: usize = 20;
+const MOST_DEMANDS: usize = 40;
+const MOST_BROKEN: usize = 8;
+const MOST_ROWS: usize = 5;
+const MOST_COLUMNS: usize = 8;
+const MOST_PAIRS: usize = 10;
+
+/// A table. Columns of numbers begin with `#`, which isn't shown.
+pub(super) fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let names: Vec<&str> = header.iter().map(|name| name.trim_start_matches('#')).collect();
+    let mut text = format!("| {} |\n|", names.join(" | "));
+    for name in header {
+        text.push_str(if name.starts_with('#') { "--:|" } else { "---|" });
+    }
+    text.push('\n');
+    for row in rows {
+        text.push_str(&format!("| {} |\n", row.join(" | ")));
+    }
+    text
+}
+
+fn folded(summary: &str, body: &str) -> String {
+    format!("<details>\n<summary>{summary}</summary>\n\n{body}\n</details>\n")
+}
+
+fn more(all: usize, shown: usize, what: &str) -> String {
+    match all.saturating_sub(shown) {
+        0 => String::new(),
+        more => format!("\n… and {} more {what}\n", grouped(more as u64)),
+    }
+}
+
+pub(super) fn figures(document: &Document) -> String {
+    let totals = &document.totals;
+    let mut parts = vec![
+        format!("{} workers", grouped(u64::from(document.environment.concurrency))),
+        format!("{} operations in {}", grouped(totals.started), format_millis(document.duration_ms)),
+        format!("{} per second", grouped(totals.throughput_per_s.round() as u64)),
+    ];
+    if let Some(share) = totals.share(totals.committed()) {
+        parts.push(format!("{} succeeded", format_percent(share)));
+        parts.push(format!("95 % within {}", format_millis(totals.latency_ms.p95)));
+    }
+    for (count, one, many) in
+        [(totals.deadlocks, "deadlock", "deadlocks"), (totals.retries, "retry", "retries")]
+    {
+        if count > 0 {
+            parts.push(format!("{} {}", grouped(count), if count == 1 { one } else { many }));
+        }
+    }
+    let targets = document.environment.targets.values();
+    parts.extend(
+        targets.map(|target| prose(&format!("{} {}", target.kind, target.version)).trim().to_owned()),
+    );
+    format!("{}\n", parts.join(" · "))
+}
+
+pub(super) fn broken_invariants(document: &Document) -> String {
+    let broken: Vec<&InvariantResult> =
+        document.invariants.iter().filter(|one| one.violated > 0 && !one.rows.is_empty()).collect();
+    let parts: Vec<String> = broken.iter().take(MOST_BROKEN).map(|one| failing_rows(one)).collect();
+    format!("{}{}", parts.join("\n"), more(broken.len(), MOST_BROKEN, "broken invariants"))
+}
+
+fn failing_rows(invariant: &InvariantResult) -> String {
+    let mut text = format!("**{}**, expected {}", prose(&invariant.name), code(&invariant.expect));
+    if let Some(description) = &invariant.description {
+        text.push_str(&format!(": {}", prose(description)));
+    }
+    text.push_str("\n\n");
+    let columns: Vec<String> =
+        invariant.columns.iter().take(MOST_COLUMNS).map(|name| prose(name)).collect();
+    if !columns.is_empty() {
+        let header: Vec<&str> = columns.iter().map(String::as_str).collect();
+        let rows = invariant.rows.iter().take(MOST_ROWS);
+        let cells = |row: &Vec<String>| {
+            let values = row.iter().map(String::as_str).chain(std::iter::repeat("")).take(columns.len());
+            values.map(|value| code(&crate::report::texts::short(value, 80))).collect()
+        };
+        text.push_str(&table(&header, rows.map(cells)));
+    }
+    let failing = usize::try_from(invariant.failing_rows).unwrap_or(usize::MAX);
+    text.push_str(&more(failing, invariant.rows.len().min(MOST_ROWS), "rows"));
+    text
+}
+
+pub(super) fn advice(document: &Document) -> String {
+    if document.verdict == Conclusion::Pass {
+        return String::new();
+    }
+    let advice = document.grades.iter().flat_map(|grade| &grade.advice).take(MOST_BROKEN);
+    let lines: String = advice.map(|advice| format!("- {}\n", prose(advice))).collect();
+    if lines.is_empty() { lines } else { format!("Advice:\n\n{lines}") }
+}
+
+pub(super) fn operations(document: &Document) -> String {
+    let all = (document.operations.len() > 1).then_some(("all", &document.totals));
+    let named = document.operations.iter().map(|(name, operation)| (name.as_str(), operation));
+    let rows =
+        named.take(MOST_OPERATIONS).chain(all).map(|(name, operation)| operation_row(name, operation));
+    let header = [
+        "operation",
+        "#started",
+        "#success",
+        "#median",
+        "#95%",
+        "#99%",
+        "#per second",
+        "#deadlocks",
+        "#retries",
+    ];
+    let table = table(&header, rows);
+    format!("{table}{}", more(document.operations.len(), MOST_OPERATIONS, "operations"))
+}
+
+fn operation_row(name: &str, operation: &OperationResults) -> Vec<String> {
+    let latency = &operation.latency_ms;
+    let share = operation.share(operation.committed());
+    let mut row = vec![
+        code(name),
+        grouped(operation.started),
+        share.map_or_else(|| "none".to_owned(), format_percent),
+    ];
+    row.extend([latency.p50, latency.p95, latency.p99].map(format_millis));
+    row.push(grouped(operation.throughput_per_s.round() as u64));
+    row.extend([operation.deadlocks, operation.retries].map(grouped));
+    row
+}
+
+pub(super) fn demands(document: &Document) -> String {
+    let mut rows = Vec::new();
+    for one in &document.invariants {
+        let result = match (one.violated, &one.error) {
+            (0, None) if one.checked > 0 => "holds".to_owned(),
+            (0, None) => "**not checked**".to_owned(),
+            (0, Some(_)) => "**error**".to_owned(),
+            _ => "**broken**".to_owned(),
+        };
+        let checked = match one.checked {
+            1 => "1 check".to_owned(),
+            checks => format!("{} checks", grouped(checks)),
+        };
+        rows.push(vec![code(&one.name), code(&one.expect), checked, result]);
+    }
+    let conditions = document.thresholds.iter().map(|one| (one, "**broken**"));
+    for (one, broken) in conditions.chain(document.requirements.iter().map(|one| (one, "**inconclusive**")))
+    {
+        let observed = one.observed.as_deref().unwrap_or("no samples");
+        let result = if one.holds { "holds" } else { broken };
+        rows.push(vec![code(&one.metric), code(&one.condition), prose(observed), result.to_owned()]);
+    }
+    if rows.is_empty() {
+        return String::new();
+    }
+    let all = rows.len();
+    let table = table(&["demand", "demanded", "#measured", "result"], rows.into_iter().take(MOST_DEMANDS));
+    let body = format!("{table}{}", more(all, MOST_DEMANDS, "demands"));
+    folded("Invariants and thresholds", &body)
+}
+
+pub(super) fn grades(document: &Document) -> String {
+    if document.grades.is_empty() {
+        return String::new();
+    }
+    let rows = document.grades.iter().take(MOST_DEMANDS).map(|one| {
+        let observed = one.observed.as_deref().unwrap_or("no samples");
+        vec![code(&one.metric), prose(observed), prose(&one.grade)]
+    });
+    folded("Grades", &table(&["metric", "#measured", "grade"], rows))
+}
+
+pub(super) fn waits(document: &Document) -> String {
+    let waits = &document.waits;
+    let order = &document.lock_order;
+    let mut body = String::new();
+    for one in order.violations.iter().take(MOST_PAIRS) {
+        body.push_str(&format!(
+            "- {} in {} locked {} after {}, {} times: against the declared order\n",
+            code(&one.step),
+            code(&one.operation),
+            code(&one.table),
+            code(&one.after),
+            grouped(one.count)
+        ));
+    }
+    if waits.waits > 0 {
+        let rows = waits.pairs.iter().take(MOST_PAIRS).map(|pair| {
+            vec![
+                code(&pair.waiting),
+                code(&pair.blocking),
+                pair.table.as_deref().map(code).unwrap_or_default(),
+                grouped(pair.waits),
+                format_millis(pair.total_ms),
+            ]
+        });
+        let separator = if body.is_empty() { "" } else { "\n" };
+        body.push_str(separator);
+        body.push_str(&table(&["waiting", "for", "on", "#waits", "#in all"], rows));
+        body.push_str(&more(waits.pairs.len(), MOST_PAIRS, "pairs"));
+    }
+    if body.is_empty() { body } else { folded("Lock waits and lock order", &body) }
+}
+
+pub(super) fn failures(document: &Document) -> String {
+    if document.errors.is_empty() {
+        return String::new();
+    }
+    let rows = document.errors.iter().take(MOST_PAIRS).map(|error| {
+        let cause = error.cause.as_ref().map_or_else(|| "assertion".to_owned(), ToString::to_string);
+        vec![
+            code(&error.operation),
+            code(&error.step),
+            code(&cause),
+            grouped(error.count),
+            code(&error.message),
+        ]
+    });
+    folded("Failures", &table(&["operation", "step", "cause", "#times", "first message"], rows))
+}
+
+pub(super) fn repeat(document: &Document) -> String {
+    format!("Repeat it with {}\n", code(&command::repeat(document)))
+}
