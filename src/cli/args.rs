@@ -97,6 +97,9 @@ pub(super) struct OutputArguments {
     /// Write JUnit XML
     #[arg(long, value_name = "PATH")]
     pub junit: Option<PathBuf>,
+    /// Write a page that shows everything, in one file
+    #[arg(long, value_name = "PATH")]
+    pub html: Option<PathBuf>,
     /// Write Markdown for a pull request or a job summary
     #[arg(long, value_name = "PATH")]
     pub markdown: Option<PathBuf>,
@@ -107,8 +110,8 @@ pub(super) struct OutputArguments {
 
 impl OutputArguments {
     /// Where reports go, as far as they were asked for.
-    pub fn paths(&self) -> [Option<&PathBuf>; 2] {
-        [self.junit.as_ref(), self.markdown.as_ref()]
+    pub fn paths(&self) -> [Option<&PathBuf>; 3] {
+        [self.junit.as_ref(), self.html.as_ref(), self.markdown.as_ref()]
     }
 
     /// True when any report was asked for.

@@ -58,6 +58,15 @@ pub(super) fn write(
             }
         }
     }
+    if let Some(path) = &outputs.html {
+        match report::html(&reported) {
+            Ok(page) => statuses.extend(write_file(path, &page, console)),
+            Err(error) => {
+                console.error(&Trouble::new(error.to_string()));
+                statuses.push(status::COULD_NOT_RUN);
+            }
+        }
+    }
     if let Some(path) = &outputs.markdown {
         statuses.extend(write_file(path, &report::markdown(&reported), console));
     }

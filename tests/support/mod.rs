@@ -1,8 +1,9 @@
 //! What the end-to-end tests share: the built program, and servers that play the user's own.
 #![allow(dead_code, reason = "every test file uses another part of it")]
 
-pub mod http;
+pub mod browser;
 pub mod hostile;
+pub mod http;
 
 use std::{
     path::{Path, PathBuf},

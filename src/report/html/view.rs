@@ -1,0 +1,235 @@
+//! What the templates see: the document in the order of the scenario, with the charts drawn and
+//! the words chosen.
+
+use indexmap::IndexMap;
+use serde::Serialize;
+
+use super::{
+    bins::{Bin, bins},
+    cut, latencies, timeline,
+    waits::{self, Edge},
+};
+use crate::{
+    measure::{Distribution, InvariantResult, OperationResults, TableRows, TargetInfo},
+    report::{command, document::Document, findings::findings, texts::visible},
+    verdict::ThresholdResult,
+};
+
+/// Widths of a chart on a desk and on a phone; the page shows the one that fits.
+const WIDE: f64 = 960.0;
+const NARROW: f64 = 340.0;
+/// Rows of the timeline's table.
+const MOST_BINS: usize = 120;
+/// Longest scenario that is shown whole.
+const LONGEST_SCENARIO: usize = 100_000;
+
+/// The page.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct PageView {
+    title: String,
+    items: Vec<Item>,
+}
+
+#[derive(Debug, Serialize)]
+struct Item {
+    run: Option<Box<RunView>>,
+    could_not: Option<CouldNotRunView>,
+}
+
+/// A scenario without a run.
+#[derive(Debug, Serialize)]
+pub(super) struct CouldNotRunView {
+    pub scenario: String,
+    pub message: String,
+}
+
+impl PageView {
+    pub(super) fn add_run(&mut self, run: RunView) {
+        self.name(&format!("{}: {}", run.document.scenario, run.word));
+        self.items.push(Item { run: Some(Box::new(run)), could_not: None });
+    }
+
+    pub(super) fn add_could_not_run(&mut self, could_not: CouldNotRunView) {
+        self.name(&format!("{}: could not run", could_not.scenario));
+        self.items.push(Item { run: None, could_not: Some(could_not) });
+    }
+
+    fn name(&mut self, name: &str) {
+        let separator = if self.title.is_empty() { "" } else { ", " };
+        self.title = cut(&format!("{}{separator}{name}", self.title), 200);
+    }
+}
+
+/// A value and its name. Templates see maps in the order of their keys, so that lists stand for
+/// those whose order matters.
+#[derive(Debug, Serialize)]
+struct Named<T> {
+    name: String,
+    value: T,
+}
+
+fn named<T: Clone>(map: &IndexMap<String, T>) -> Vec<Named<T>> {
+    map.iter().map(|(name, value)| Named { name: name.clone(), value: value.clone() }).collect()
+}
+
+/// A chart in two widths.
+#[derive(Debug, Serialize)]
+struct Chart {
+    wide: String,
+    narrow: String,
+}
+
+fn chart(id: &str, draw: impl Fn(f64, &str, &str) -> String) -> Option<Chart> {
+    let wide = draw(WIDE, &format!("{id}-wide"), "wide");
+    let narrow = draw(NARROW, &format!("{id}-narrow"), "narrow");
+    (!wide.is_empty()).then_some(Chart { wide, narrow })
+}
+
+/// One operation's row.
+#[derive(Debug, Serialize)]
+struct OperationView {
+    name: String,
+    results: OperationResults,
+    /// Share of the operations that were carried out; `None` without any.
+    success: Option<f64>,
+    p999_ms: Option<f64>,
+    causes: Vec<Named<u64>>,
+    statuses: Vec<Named<u64>>,
+}
+
+impl OperationView {
+    fn new(name: &str, results: &OperationResults) -> Self {
+        Self {
+            name: name.to_owned(),
+            success: results.share(results.committed()),
+            p999_ms: results.latency_ms.percentile(99.9),
+            causes: named(&results.causes),
+            statuses: named(&results.requests.statuses),
+            // The buckets are in the chart.
+            results: OperationResults {
+                latency_ms: Distribution { buckets: Vec::new(), ..results.latency_ms.clone() },
+                attempt_ms: Distribution::default(),
+                ..results.clone()
+            },
+        }
+    }
+}
+
+/// One run.
+#[derive(Debug, Serialize)]
+pub(super) struct RunView {
+    id: String,
+    pub document: Document,
+    pub word: &'static str,
+    command: String,
+    scenario: Option<String>,
+    broken_invariants: Vec<InvariantResult>,
+    /// Thresholds and requirements that don't hold.
+    broken_conditions: Vec<ThresholdResult>,
+    /// What else made the verdict, as sentences.
+    other_reasons: Vec<String>,
+    operations: Vec<OperationView>,
+    totals: OperationView,
+    /// Those that there were, as the document's fields are called.
+    outcomes: Vec<&'static str>,
+    has_requests: bool,
+    targets: Vec<Named<TargetInfo>>,
+    tables: Vec<Named<TableRows>>,
+    declared_orders: Vec<Named<Vec<String>>>,
+    /// Transactions that ran at another level than declared.
+    strayed: u64,
+    levels: Vec<&'static str>,
+    edges: Vec<Edge>,
+    /// Letter and name of each operation in the graph.
+    key: Vec<(String, String)>,
+    timeline: Option<Chart>,
+    latencies: Option<Chart>,
+    graph: Option<Chart>,
+    bins: Vec<Bin>,
+    has_percentiles: bool,
+}
+
+impl RunView {
+    /// `text` is the scenario's, in which line breaks count.
+    pub(super) fn new(document: &Document, text: Option<&str>, index: usize) -> Self {
+        let id = format!("run-{}", index + 1);
+        let edges = waits::edges(document);
+        let bins = bins(document, MOST_BINS);
+        let broken = |one: &&InvariantResult| one.violated > 0 || one.error.is_some();
+        let operations: Vec<OperationView> =
+            document.operations.iter().map(|(name, results)| OperationView::new(name, results)).collect();
+        let totals = OperationView::new("all", &document.totals);
+        let observed = &document.isolation.observed;
+        let mut levels: Vec<&'static str> = observed.iter().map(|one| one.in_force.sql()).collect();
+        levels.sort_unstable();
+        levels.dedup();
+        Self {
+            word: document.verdict.word(),
+            command: command::repeat(document),
+            scenario: text.map(|text| cut(&visible(text), LONGEST_SCENARIO)),
+            broken_invariants: document.invariants.iter().filter(broken).cloned().collect(),
+            broken_conditions: conditions(document).filter(|one| !one.holds).cloned().collect(),
+            other_reasons: findings(document)
+                .into_iter()
+                .filter(|finding| finding.demand.is_none())
+                .map(|finding| finding.sentence)
+                .collect(),
+            outcomes: outcomes(&document.totals),
+            has_requests: document.totals.requests.sent > 0,
+            targets: named(&document.environment.targets),
+            tables: named(&document.fixtures.tables),
+            declared_orders: named(&document.lock_order.declared),
+            strayed: observed
+                .iter()
+                .filter(|one| one.declared != one.in_force)
+                .map(|one| one.transactions)
+                .sum(),
+            levels,
+            timeline: chart(&format!("{id}-time"), |width, id, class| {
+                timeline::timeline(document, width, id, class)
+            }),
+            latencies: chart(&format!("{id}-latency"), |width, id, class| {
+                latencies::latencies(document, width, id, class)
+            }),
+            graph: chart(&format!("{id}-waits"), |width, id, class| {
+                waits::graph(document, &edges, width.min(620.0), id, class)
+            }),
+            key: waits::key(document, &edges),
+            has_percentiles: bins.iter().any(|bin| bin.p95_ms.is_some()),
+            document: without_series(document),
+            id,
+            operations,
+            totals,
+            edges,
+            bins,
+        }
+    }
+}
+
+fn outcomes(totals: &OperationResults) -> Vec<&'static str> {
+    let counts = [
+        ("ok", totals.ok),
+        ("recovered", totals.recovered),
+        ("exhausted", totals.exhausted),
+        ("failed", totals.failed),
+        ("assertion", totals.assertion),
+        ("timeout", totals.timeout),
+        ("unknown", totals.unknown),
+        ("skipped", totals.skipped),
+    ];
+    counts.into_iter().filter(|(_, count)| *count > 0).map(|(name, _)| name).collect()
+}
+
+fn conditions(document: &Document) -> impl Iterator<Item = &ThresholdResult> {
+    document.thresholds.iter().chain(&document.requirements)
+}
+
+/// What the charts have drawn, and the views hold, isn't handed over twice.
+fn without_series(document: &Document) -> Document {
+    let mut document = document.clone();
+    document.timeline.clear();
+    document.operations.clear();
+    document.totals = OperationResults::default();
+    document.file_text = None;
+    document
+}
