@@ -250,11 +250,14 @@ fn check_connects_on_request_and_leaves_nothing() {
 #[test]
 fn secrets_are_masked_in_every_output() {
     let folder = tempfile::tempdir().expect("a folder");
-    let secret = "whsec_Very\"Secret<1>";
+    let secret = "whsec_Very\"Se'cret/<1>";
     let path = scenario(
         folder.path(),
         &[
-            ("name: small", "name: small\nsecrets: {hook: \"${HOOK}\"}"),
+            (
+                "name: small",
+                "name: small\nsecrets: {hook: \"${HOOK}\"}\ninvariants: {leak: {sql: \"SELECT {{ secrets.hook }}::text AS hook\"}}",
+            ),
             (
                 "SELECT name FROM things WHERE id = {{ one.id }} FOR UPDATE",
                 "SELECT {{ secrets.hook }}::text::int",
@@ -262,16 +265,21 @@ fn secrets_are_masked_in_every_output() {
         ],
     );
     let program = Program::new().with("HOOK", secret);
-    let (junit, json) = (folder.path().join("report.xml"), folder.path().join("result.json"));
-    let ended = program.run(&["run", text(&path), "--junit", text(&junit), "--json", text(&json)]);
-    let outputs = [
-        ended.stdout,
-        ended.stderr,
-        std::fs::read_to_string(junit).expect("JUnit"),
-        std::fs::read_to_string(json).expect("JSON"),
-    ];
+    let paths =
+        ["report.xml", "result.json", "report.html", "report.md"].map(|name| folder.path().join(name));
+    let mut arguments = vec!["run", text(&path), "--annotations", "github"];
+    for (option, path) in ["--junit", "--json", "--html", "--markdown"].iter().zip(&paths) {
+        arguments.extend([option, text(path)]);
+    }
+    let ended = program.run(&arguments);
+    assert!(ended.stdout.contains("\n::error file="), "{}", ended.stdout);
+    let mut outputs = vec![ended.stdout, ended.stderr];
+    outputs.extend(paths.map(|path| std::fs::read_to_string(path).expect("a report")));
     assert!(outputs[0].contains("***"), "the server's message repeats the value: {}", outputs[0]);
     for output in outputs {
-        assert!(!output.contains("Very") && !output.contains("Secret"), "{output}");
+        assert!(
+            !output.contains("Very") && !output.contains("cret/") && !output.contains("cret&#x2f;"),
+            "{output}"
+        );
     }
 }

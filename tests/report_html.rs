@@ -198,6 +198,17 @@ fn a_browser_shows_it_in_every_size_and_colour_and_asks_for_nothing() {
 }
 
 #[test]
+fn what_a_person_reads_in_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = file(folder.path(), "report.html", &page(document(OLDER)));
+    let mut browser = Browser::start();
+    browser.look(1200, 800, "light");
+    browser.open(&format!("file://{}", text(&path)));
+    let read = browser.evaluate("document.body.innerText");
+    insta::assert_snapshot!("text", read.as_str().expect("text"));
+}
+
+#[test]
 fn hostile_text_is_text_in_a_browser() {
     let folder = tempfile::tempdir().expect("a folder");
     let page = page(hostile::document());

@@ -23,8 +23,6 @@ pub struct Document {
     pub scenario: String,
     pub description: Option<String>,
     pub file: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub file_text: Option<String>,
     pub verdict: Conclusion,
     pub reasons: Vec<String>,
     pub grade: Option<String>,
@@ -63,6 +61,8 @@ pub struct Document {
     pub fixtures: FixtureResults,
     pub errors: Vec<ErrorSample>,
     pub timeline: Vec<TimelineEntry>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_text: Option<String>,
 }
 
 impl Document {
