@@ -108,6 +108,7 @@ fn a_document_with_nothing_in_it_is_a_page_too() {
     verdict = deadheat::verdict::Verdict { reasons: verdict.reasons, ..Default::default() };
     let page = page(Document::new(results, verdict));
     assert!(page.contains(">inconclusive</span>") && !page.contains("NaN"));
+    assert!(page.contains(">Why it is inconclusive</h2>"));
 }
 
 /// Colours of texts against what lies behind them: those below 4.5:1 (WCAG 2.2, 1.4.3).

@@ -62,7 +62,7 @@ fn several_runs_begin_with_a_summary() {
             "## ❌ payments-wrong-order: fail, grade: outstanding",
         ]
     );
-    assert!(text.ends_with("## 🚫 x\\|y.yaml: could not run\n\n`` no `server` ``\n"), "{text}");
+    assert!(text.ends_with("## 🚫 x\\|y.yaml: could not run\n\n```text\nno `server`\n```\n"), "{text}");
 }
 
 #[test]

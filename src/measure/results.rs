@@ -21,6 +21,9 @@ pub struct RunResults {
     /// Its text, secrets masked; `None` in older documents.
     #[serde(default)]
     pub file_text: Option<String>,
+    /// Variables that the command line replaced (`--var`).
+    #[serde(default)]
+    pub vars: IndexMap<String, String>,
     /// Unique to the run; prefix of every row and schema that it made.
     pub run_id: String,
     /// Everything random came from this.

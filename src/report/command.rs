@@ -2,14 +2,18 @@
 
 use super::document::Document;
 
-/// `deadheat run FILE --seed N`, as a shell takes it.
+/// `deadheat run FILE --var NAME=VALUE --seed N`, as a shell takes it.
 pub(super) fn repeat(document: &Document) -> String {
-    format!("deadheat run {} --seed {}", quoted(&document.file), document.seed)
+    let mut command = format!("deadheat run {}", quoted(&document.file));
+    for (name, value) in &document.vars {
+        command.push_str(&format!(" --var {}", quoted(&format!("{name}={value}"))));
+    }
+    format!("{command} --seed {}", document.seed)
 }
 
 /// A word of a POSIX shell, in single quotes when it needs them.
 fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./,+:@%".contains(c);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./,+:@%=".contains(c);
     // After `./` a name like `--help` is a file.
     let word = if word.starts_with('-') { format!("./{word}") } else { word.to_owned() };
     if !word.is_empty() && word.chars().all(plain) {
@@ -29,5 +33,6 @@ mod tests {
         assert_eq!(quoted("it's $(rm).yaml"), r"'it'\''s $(rm).yaml'");
         assert_eq!(quoted("--help"), "./--help");
         assert_eq!(quoted(""), "''");
+        assert_eq!(quoted("name=a b"), "'name=a b'");
     }
 }

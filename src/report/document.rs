@@ -63,6 +63,8 @@ pub struct Document {
     pub timeline: Vec<TimelineEntry>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file_text: Option<String>,
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub vars: IndexMap<String, String>,
 }
 
 impl Document {
@@ -74,6 +76,7 @@ impl Document {
             description,
             file,
             file_text,
+            vars,
             run_id,
             seed,
             started_at,
@@ -106,6 +109,7 @@ impl Document {
             description,
             file,
             file_text,
+            vars,
             verdict,
             reasons,
             grade,
@@ -147,6 +151,7 @@ impl Document {
             description,
             file,
             file_text,
+            vars,
             verdict,
             reasons,
             grade,
@@ -183,6 +188,7 @@ impl Document {
             description,
             file,
             file_text,
+            vars,
             run_id,
             seed,
             started_at,

@@ -75,6 +75,7 @@ pub async fn run(
         description: plan.description.clone(),
         file: options.file.display().to_string(),
         file_text: Some(source.without_secrets()),
+        vars: options.vars.iter().cloned().collect(),
         run_id: run_id.clone(),
         seed,
         started_at: jiff::Timestamp::try_from(started_at)

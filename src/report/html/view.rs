@@ -124,8 +124,8 @@ pub(super) struct RunView {
     command: String,
     scenario: Option<String>,
     broken_invariants: Vec<InvariantResult>,
-    /// Thresholds and requirements that don't hold.
-    broken_conditions: Vec<ThresholdResult>,
+    broken_thresholds: Vec<ThresholdResult>,
+    unmet_requirements: Vec<ThresholdResult>,
     /// What else made the verdict, as sentences.
     other_reasons: Vec<String>,
     operations: Vec<OperationView>,
@@ -155,20 +155,18 @@ impl RunView {
         let id = format!("run-{}", index + 1);
         let edges = waits::edges(document);
         let bins = bins(document, MOST_BINS);
-        let broken = |one: &&InvariantResult| one.violated > 0 || one.error.is_some();
+        let broken = |one: &&InvariantResult| one.violated > 0 || one.error.is_some() || one.checked == 0;
+        let fails = |one: &&ThresholdResult| !one.holds;
         let operations: Vec<OperationView> =
             document.operations.iter().map(|(name, results)| OperationView::new(name, results)).collect();
         let totals = OperationView::new("all", &document.totals);
-        let observed = &document.isolation.observed;
-        let mut levels: Vec<&'static str> = observed.iter().map(|one| one.in_force.sql()).collect();
-        levels.sort_unstable();
-        levels.dedup();
         Self {
             word: document.verdict.word(),
             command: command::repeat(document),
             scenario: text.map(|text| cut(&visible(text), LONGEST_SCENARIO)),
             broken_invariants: document.invariants.iter().filter(broken).cloned().collect(),
-            broken_conditions: conditions(document).filter(|one| !one.holds).cloned().collect(),
+            broken_thresholds: document.thresholds.iter().filter(fails).cloned().collect(),
+            unmet_requirements: document.requirements.iter().filter(fails).cloned().collect(),
             other_reasons: findings(document)
                 .into_iter()
                 .filter(|finding| finding.demand.is_none())
@@ -179,12 +177,8 @@ impl RunView {
             targets: named(&document.environment.targets),
             tables: named(&document.fixtures.tables),
             declared_orders: named(&document.lock_order.declared),
-            strayed: observed
-                .iter()
-                .filter(|one| one.declared != one.in_force)
-                .map(|one| one.transactions)
-                .sum(),
-            levels,
+            strayed: strayed(document),
+            levels: levels(document),
             timeline: chart(&format!("{id}-time"), |width, id, class| {
                 timeline::timeline(document, width, id, class)
             }),
@@ -206,6 +200,18 @@ impl RunView {
     }
 }
 
+fn strayed(document: &Document) -> u64 {
+    let observed = document.isolation.observed.iter();
+    observed.filter(|one| one.declared != one.in_force).map(|one| one.transactions).sum()
+}
+
+fn levels(document: &Document) -> Vec<&'static str> {
+    let mut levels: Vec<&str> = document.isolation.observed.iter().map(|one| one.in_force.sql()).collect();
+    levels.sort_unstable();
+    levels.dedup();
+    levels
+}
+
 fn outcomes(totals: &OperationResults) -> Vec<&'static str> {
     let counts = [
         ("ok", totals.ok),
@@ -218,10 +224,6 @@ fn outcomes(totals: &OperationResults) -> Vec<&'static str> {
         ("skipped", totals.skipped),
     ];
     counts.into_iter().filter(|(_, count)| *count > 0).map(|(name, _)| name).collect()
-}
-
-fn conditions(document: &Document) -> impl Iterator<Item = &ThresholdResult> {
-    document.thresholds.iter().chain(&document.requirements)
 }
 
 /// What the charts have drawn, and the views hold, isn't handed over twice.

@@ -1,6 +1,6 @@
 //! Text from outside as Markdown that shows just that text.
 
-use crate::report::texts::short;
+use crate::report::texts::{short, visible};
 
 /// Longest piece of text from outside.
 const LONGEST: usize = 400;
@@ -15,6 +15,14 @@ pub(super) fn code(text: &str) -> String {
     let fence = "`".repeat(longest + 1);
     let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
     format!("{fence}{pad}{text}{pad}{fence}")
+}
+
+/// As a block of lines.
+pub(super) fn block(text: &str) -> String {
+    let text: String = visible(text).chars().take(10 * LONGEST).collect();
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    format!("{fence}text\n{}\n{fence}", text.trim_end())
 }
 
 /// As words of a sentence: no markup, no link, nobody mentioned.
@@ -61,6 +69,7 @@ mod tests {
         assert_eq!(code("a``b`"), "``` a``b` ```");
         assert_eq!(code("<script>\nx"), "`<script> x`");
         assert_eq!(code("  "), "");
+        assert_eq!(block("a\n```\n"), "````text\na\n```\n````");
     }
 
     #[test]

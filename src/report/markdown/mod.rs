@@ -6,7 +6,7 @@ mod sections;
 
 use super::{document::Document, reported::Reported, texts::edit_texts, texts::visible};
 use crate::verdict::Conclusion;
-use escape::{code, prose};
+use escape::{block, code, prose};
 
 /// The report of one or several scenarios.
 pub fn markdown(reported: &[Reported]) -> String {
@@ -21,7 +21,7 @@ pub fn markdown(reported: &[Reported]) -> String {
         match one {
             Reported::Ran(document) => text.push_str(&run(&edit_texts(document, &visible))),
             Reported::CouldNotRun { scenario, message } => {
-                text.push_str(&format!("## 🚫 {}: could not run\n\n{}\n", prose(scenario), code(message)));
+                text.push_str(&format!("## 🚫 {}: could not run\n\n{}\n", prose(scenario), block(message)));
             }
         }
     }
