@@ -102,6 +102,19 @@ fn several_runs_and_one_that_could_not_be_made_are_on_one_page() {
 }
 
 #[test]
+fn a_watched_service_is_shown() {
+    let page = page(document(include_str!("data/webhooks.json")));
+    for wanted in [
+        "<h3>Requests</h3>",
+        "<p>6 deadlocks, ",
+        "<p>40 sessions (shop), 2,295 transactions seen; of 1,371 the isolation level could be told",
+        "<td>SELECT status FROM orders WHERE id = $1 FOR UPDATE</td>",
+    ] {
+        assert!(page.contains(wanted), "{wanted}");
+    }
+}
+
+#[test]
 fn a_document_with_nothing_in_it_is_a_page_too() {
     let (mut results, mut verdict) = document(YESTERDAY).into_parts();
     results = deadheat::measure::RunResults { scenario: results.scenario, ..Default::default() };

@@ -45,6 +45,13 @@ fn the_markdown_of_a_run_that_failed() {
 }
 
 #[test]
+fn the_markdown_of_a_watched_service() {
+    let document =
+        serde_json::from_str(include_str!("data/webhooks.json")).expect("a document of version 1");
+    insta::assert_snapshot!("markdown_of_a_service", markdown(&[ran(document)]));
+}
+
+#[test]
 fn several_runs_begin_with_a_summary() {
     let older: Document = serde_json::from_str(OLDER).expect("a document of version 1");
     let could_not =

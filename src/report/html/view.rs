@@ -11,7 +11,9 @@ use super::{
 };
 use crate::{
     measure::{Distribution, InvariantResult, OperationResults, TableRows, TargetInfo},
-    report::{command, document::Document, findings::findings, texts::visible},
+    report::{
+        command, document::Document, findings::findings, sections::request_sentences, texts::visible,
+    },
     verdict::ThresholdResult,
 };
 
@@ -133,6 +135,8 @@ pub(super) struct RunView {
     /// Those that there were, as the document's fields are called.
     outcomes: Vec<&'static str>,
     has_requests: bool,
+    /// What the answers are worth.
+    request_sentences: Vec<String>,
     targets: Vec<Named<TargetInfo>>,
     tables: Vec<Named<TableRows>>,
     declared_orders: Vec<Named<Vec<String>>>,
@@ -174,6 +178,7 @@ impl RunView {
                 .collect(),
             outcomes: outcomes(&document.totals),
             has_requests: document.totals.requests.sent > 0,
+            request_sentences: request_sentences(document),
             targets: named(&document.environment.targets),
             tables: named(&document.fixtures.tables),
             declared_orders: named(&document.lock_order.declared),

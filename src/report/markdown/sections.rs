@@ -4,7 +4,7 @@
 use super::escape::{code, prose};
 use crate::{
     measure::{InvariantResult, OperationResults},
-    report::{cells::grouped, command, document::Document},
+    report::{cells::grouped, command, document::Document, sections::request_sentences},
     units::{format_millis, format_percent},
     verdict::Conclusion,
 };
@@ -64,7 +64,13 @@ pub(super) fn figures(document: &Document) -> String {
     parts.extend(
         targets.map(|target| prose(&format!("{} {}", target.kind, target.version)).trim().to_owned()),
     );
-    format!("{}\n", parts.join(" · "))
+    let mut text = format!("{}\n", parts.join(" · "));
+    if totals.requests.sent > 0 {
+        for sentence in request_sentences(document) {
+            text.push_str(&format!("\n{}\n", prose(&sentence)));
+        }
+    }
+    text
 }
 
 pub(super) fn broken_invariants(document: &Document) -> String {

@@ -15,7 +15,7 @@ pub(super) use checks::{does_not_apply, errors, invariants};
 pub(super) use demands::{fixtures, grades, requirements, thresholds};
 pub(super) use meeting::{arrivals, gates, overlap, releases};
 pub(super) use operations::{operations, outcomes, retries, times};
-pub(super) use requests::requests;
+pub(super) use requests::{request_sentences, requests};
 pub(super) use transactions::{isolation, lock_order, waits};
 
 use super::document::Document;

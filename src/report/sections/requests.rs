@@ -37,12 +37,17 @@ pub(in crate::report) fn requests(document: &Document, style: &Style) -> String 
         table.add_row(cells);
     }
     out.push_str(&lines(&table));
-    let counted = document.application.as_ref().and_then(|application| application.deadlocks);
-    let sentences = [sentence(&DeadlockFacts::new(counted, all)), changes(all)];
-    for sentence in sentences.into_iter().flatten() {
+    for sentence in request_sentences(document) {
         out.push_str(&wrapped(&sentence, "", style.width));
     }
     out
+}
+
+/// What the answers are worth: deadlocks against answers, and changes looked for.
+pub(in crate::report) fn request_sentences(document: &Document) -> Vec<String> {
+    let all = &document.totals.requests;
+    let counted = document.application.as_ref().and_then(|application| application.deadlocks);
+    [sentence(&DeadlockFacts::new(counted, all)), changes(all)].into_iter().flatten().collect()
 }
 
 /// `200`, `404`, …, or `2xx`, `4xx`, ….
