@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use deadheat::{
     measure::InvariantResult,
-    report::{Document, Places, Reported, Section, annotations, markdown},
+    report::{Document, Places, Reported, Section, annotations, html, markdown},
     verdict::{Conclusion, ThresholdResult},
 };
 use support::hostile;
@@ -156,4 +156,20 @@ fn hostile_text_becomes_no_command() {
     );
     assert!(text.lines().all(|line| line.starts_with("::error file=a%0A%3A%3Ab.yaml,")), "{text}");
     assert!(!text.chars().any(|c| c.is_control() && c != '\n'));
+}
+
+#[test]
+fn what_does_not_apply_is_neither_held_nor_broken() {
+    let mut document = yesterday();
+    let threshold = &mut document.thresholds[1];
+    (threshold.holds, threshold.observed) = (false, None);
+    threshold.does_not_apply = Some("there are no levels <here>".to_owned());
+    document.does_not_apply.insert("isolation".to_owned(), "there are no levels <here>".to_owned());
+    let text = markdown(&[ran(document.clone())]);
+    assert!(text.contains("| `latency` | `avg < 2s` | – | doesn't apply |"), "{text}");
+    let page = html(&[ran(document.clone())]).expect("a page");
+    assert!(page.contains("doesn't apply</span><small>there are no levels &lt;here&gt;</small>"));
+    assert!(page.contains("doesn't apply</span> isolation: there are no levels &lt;here&gt;"));
+    assert!(!page.contains("<code>latency</code> has <b>no samples</b>"));
+    assert_eq!(annotations(&ran(document), &Places::default()).lines().count(), 1);
 }

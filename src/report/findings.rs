@@ -74,14 +74,19 @@ fn invariant(invariant: &InvariantResult) -> Option<Finding> {
 fn conditions(results: &[ThresholdResult], section: Section) -> Vec<Finding> {
     let mut found = Vec::new();
     for (index, result) in results.iter().enumerate().filter(|(_, result)| !result.holds) {
-        let ThresholdResult { metric, condition, observed, .. } = result;
-        let sentence = match (section, observed.as_deref()) {
-            (Section::Require, observed) => {
+        let ThresholdResult { metric, condition, observed, does_not_apply, .. } = result;
+        let sentence = match (section, does_not_apply, observed.as_deref()) {
+            (Section::Require, Some(why), _) => {
+                format!("{metric} should be {condition}, which doesn't apply: {why}")
+            }
+            // A threshold without a meaning is neither held nor broken.
+            (_, Some(_), _) => continue,
+            (Section::Require, None, observed) => {
                 let observed = observed.unwrap_or("not known");
                 format!("{metric} is {observed}, and the run proves nothing unless it is {condition}")
             }
-            (_, Some(observed)) => format!("{metric} is {observed}, and should be {condition}"),
-            (_, None) => format!("{metric} should be {condition}, but there are no samples"),
+            (_, None, Some(observed)) => format!("{metric} is {observed}, and should be {condition}"),
+            (_, None, None) => format!("{metric} should be {condition}, but there are no samples"),
         };
         let earlier = results[..index].iter().filter(|other| other.metric == *metric).count();
         found.push(Finding {

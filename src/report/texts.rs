@@ -6,8 +6,17 @@ use super::document::Document;
 /// Keys whose texts are of a closed set, or numbers: changed, the document couldn't be read.
 const CLOSED: [&str; 5] = ["verdict", "declared", "in_force", "cause", "buckets"];
 /// Fields that hold values by a name from outside.
-const BY_NAME: [&str; 8] =
-    ["operations", "targets", "causes", "exhausted", "statuses", "tables", "declared", "vars"];
+const BY_NAME: [&str; 9] = [
+    "operations",
+    "targets",
+    "causes",
+    "exhausted",
+    "statuses",
+    "tables",
+    "declared",
+    "vars",
+    "does_not_apply",
+];
 
 /// The document with every text from outside edited, names of operations and tables included.
 pub fn edit_texts(document: &Document, edit: &dyn Fn(&str) -> String) -> Document {

@@ -140,6 +140,7 @@ pub(super) struct RunView {
     targets: Vec<Named<TargetInfo>>,
     tables: Vec<Named<TableRows>>,
     declared_orders: Vec<Named<Vec<String>>>,
+    does_not_apply: Vec<Named<String>>,
     /// Transactions that ran at another level than declared.
     strayed: u64,
     levels: Vec<&'static str>,
@@ -160,7 +161,6 @@ impl RunView {
         let edges = waits::edges(document);
         let bins = bins(document, MOST_BINS);
         let broken = |one: &&InvariantResult| one.violated > 0 || one.error.is_some() || one.checked == 0;
-        let fails = |one: &&ThresholdResult| !one.holds;
         let operations: Vec<OperationView> =
             document.operations.iter().map(|(name, results)| OperationView::new(name, results)).collect();
         let totals = OperationView::new("all", &document.totals);
@@ -169,8 +169,13 @@ impl RunView {
             command: command::repeat(document),
             scenario: text.map(|text| cut(&visible(text), LONGEST_SCENARIO)),
             broken_invariants: document.invariants.iter().filter(broken).cloned().collect(),
-            broken_thresholds: document.thresholds.iter().filter(fails).cloned().collect(),
-            unmet_requirements: document.requirements.iter().filter(fails).cloned().collect(),
+            broken_thresholds: document
+                .thresholds
+                .iter()
+                .filter(|one| !one.holds && one.does_not_apply.is_none())
+                .cloned()
+                .collect(),
+            unmet_requirements: document.requirements.iter().filter(|one| !one.holds).cloned().collect(),
             other_reasons: findings(document)
                 .into_iter()
                 .filter(|finding| finding.demand.is_none())
@@ -182,6 +187,7 @@ impl RunView {
             targets: named(&document.environment.targets),
             tables: named(&document.fixtures.tables),
             declared_orders: named(&document.lock_order.declared),
+            does_not_apply: named(&document.does_not_apply),
             strayed: strayed(document),
             levels: levels(document),
             timeline: chart(&format!("{id}-time"), |width, id, class| {

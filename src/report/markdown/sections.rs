@@ -163,7 +163,11 @@ pub(super) fn demands(document: &Document) -> String {
     let conditions = document.thresholds.iter().map(|one| (one, "**broken**"));
     for (one, broken) in conditions.chain(document.requirements.iter().map(|one| (one, "**inconclusive**")))
     {
-        let observed = one.observed.as_deref().unwrap_or("no samples");
+        let (unknown, broken) = match one.does_not_apply {
+            Some(_) => ("–", "doesn't apply"),
+            None => ("no samples", broken),
+        };
+        let observed = one.observed.as_deref().unwrap_or(unknown);
         let result = if one.holds { "holds" } else { broken };
         rows.push(vec![code(&one.metric), code(&one.condition), prose(observed), result.to_owned()]);
     }
