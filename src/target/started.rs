@@ -28,6 +28,7 @@ i=0
 while kill -0 "$service" 2>/dev/null && [ "$i" -lt 60 ]; do
   i=$((i + 1)); sleep 0.05
 done
+rm -rf "$folder"
 kill -KILL 0
 "#;
 
@@ -141,6 +142,17 @@ mod tests {
         assert_eq!(service.last_lines(3), [format!("port {} hello", service.port)]);
         assert!(service.stop());
         wait_for("the end of its child", || !process.exists());
+    }
+
+    /// As when this process is killed: nobody but the guard is left to clean up.
+    #[test]
+    fn the_guard_leaves_nothing_behind() {
+        let mut service = StartedService::start("sleep 1000", Path::new("/"), &[]).expect("starts");
+        let folder = service.folder.path().to_owned();
+        assert!(folder.exists());
+        drop(service.pipe.take());
+        wait_for("the end of its folder", || !folder.exists());
+        wait_for("the end of the guard", || service.guard.try_wait().is_ok_and(|ended| ended.is_some()));
     }
 
     #[test]
