@@ -1,17 +1,17 @@
 //! From the scenario file to the plan: every part compiled, all problems collected.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use super::{
     criteria, invariant,
     model::{Fixture, Plan, slots},
-    operation,
+    operation, race,
     scope::Scope,
     service, sql, work,
 };
 use crate::{
     expression::{Names, Payloads, Value},
-    scenario::{self, Loaded, Problems, Spanned},
+    scenario::{self, Loaded, Named, Problems, Spanned},
 };
 
 /// Rows of one fixture.
@@ -43,6 +43,7 @@ pub fn compile(loaded: &Loaded) -> Result<Compiled, Problems> {
         barriers: Vec::new(),
         lock_order: Vec::new(),
         concurrency: 1,
+        fixture_tables: BTreeMap::new(),
     };
     let plan = compile_parts(&mut scope);
     let problems = scope.problems;
@@ -60,12 +61,13 @@ fn compile_parts(scope: &mut Scope<'_>) -> Option<Plan> {
         scope.globals.declare(name);
     }
     variables(scope);
-    let load = work::compile(scope, &file.load);
+    let load = work::compile(scope, file);
     let database = service::targets(scope);
     if let Some(database) = &database {
         scope.lock_order.clone_from(&database.lock_order);
     }
-    let fixtures = fixtures(scope);
+    let before_fixtures = scope.globals.clone();
+    let fixtures = fixtures(scope, &file.fixtures);
     let isolation = database.as_ref().and_then(|database| database.isolation);
     let operations: Vec<_> = file
         .operations
@@ -79,6 +81,7 @@ fn compile_parts(scope: &mut Scope<'_>) -> Option<Plan> {
     let requirements = criteria::thresholds(scope, &file.require);
     let grades = criteria::grades(scope);
     super::order::check(scope, &operations);
+    let races = race::compile(scope, &before_fixtures, database.as_ref());
     let mut operations: Vec<_> = operations.into_iter().collect::<Option<Vec<_>>>()?;
     operations.retain(|operation| operation.weight > 0.0);
     Some(Plan {
@@ -102,6 +105,7 @@ fn compile_parts(scope: &mut Scope<'_>) -> Option<Plan> {
         thresholds,
         requirements,
         grades,
+        races: races?,
     })
 }
 
@@ -146,18 +150,19 @@ fn variables(scope: &mut Scope<'_>) {
     operation::constant(scope, "secrets", secrets);
 }
 
-fn fixtures(scope: &mut Scope<'_>) -> Vec<Option<Fixture>> {
-    let file = &scope.loaded.file;
+/// Compiles fixtures, and puts their names in scope.
+pub(super) fn fixtures(scope: &mut Scope<'_>, written: &Named<scenario::Fixture>) -> Vec<Option<Fixture>> {
     let mut compiled: Vec<Option<Fixture>> = Vec::new();
-    if let Some(name) = file.fixtures.keys().next()
+    if let Some(name) = written.keys().next()
         && !scope.has_database
     {
         scope.error(&name.span, "fixtures need a database", Some(service::ADD_DATABASE.into()));
     }
-    for (name, written) in &file.fixtures {
+    for (name, one) in written {
         let earlier: Vec<String> =
-            file.fixtures.keys().take(compiled.len()).map(|name| name.value.clone()).collect();
-        compiled.push(fixture(scope, name, written, &earlier));
+            written.keys().take(compiled.len()).map(|name| name.value.clone()).collect();
+        compiled.push(fixture(scope, name, one, &earlier));
+        scope.fixture_tables.insert(name.value.clone(), one.table.value.clone());
     }
     compiled
 }
@@ -225,8 +230,12 @@ fn check_weights(scope: &mut Scope<'_>) {
         file.operations.values().map(|op| op.weight.as_ref().map_or(1.0, |weight| weight.value)).sum();
     if file.operations.is_empty() {
         let span = file.name.span.clone();
-        if !scope.is_broken("operations") && scope.loaded.broken.is_empty() {
-            scope.error(&span, "the scenario has no operations", None);
+        if file.races.is_empty() && scope.loaded.broken.is_empty() {
+            scope.error(
+                &span,
+                "the scenario has neither operations nor races",
+                Some("add `operations` with a `load`, or `races`".into()),
+            );
         }
     } else if total <= 0.0 {
         let span = file.operations.keys().next().map_or(0..0, |name| name.span.clone());

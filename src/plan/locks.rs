@@ -75,15 +75,7 @@ pub struct Facts {
 
 /// Analyses a statement.
 pub fn analyse(sql: &str) -> Analysis {
-    let dialect = PostgreSqlDialect {};
-    let Ok(tokens) = Tokenizer::new(&dialect, sql).tokenize_with_location() else {
-        return Analysis::Unknown;
-    };
-    let parsed = Parser::new(&dialect)
-        .with_recursion_limit(50)
-        .with_tokens_with_locations(without_key_strengths(tokens))
-        .parse_statements();
-    let Ok(statements) = parsed else { return Analysis::Unknown };
+    let Some(statements) = parse(sql) else { return Analysis::Unknown };
     let mut locks = Locks::default();
     for statement in &statements {
         let ControlFlow::Continue(()) = statement.visit(&mut locks);
@@ -94,6 +86,17 @@ pub fn analyse(sql: &str) -> Analysis {
         facts.insert_returning = Some(insert.returning.is_some());
     }
     Analysis::Known(facts)
+}
+
+/// The statements of a text, when the parser knows them.
+pub(super) fn parse(sql: &str) -> Option<Vec<Statement>> {
+    let dialect = PostgreSqlDialect {};
+    let tokens = Tokenizer::new(&dialect, sql).tokenize_with_location().ok()?;
+    Parser::new(&dialect)
+        .with_recursion_limit(50)
+        .with_tokens_with_locations(without_key_strengths(tokens))
+        .parse_statements()
+        .ok()
 }
 
 /// `FOR NO KEY UPDATE` and `FOR KEY SHARE` are unknown to the parser: they become the strengths
@@ -238,7 +241,7 @@ impl Visitor for Locks {
 }
 
 /// The last part of a name, folded as PostgreSQL folds it.
-fn table_name(name: &ObjectName) -> String {
+pub(super) fn table_name(name: &ObjectName) -> String {
     name.0.last().and_then(|part| part.as_ident()).map(fold).unwrap_or_default()
 }
 
