@@ -11,8 +11,8 @@ use tokio::sync::oneshot;
 
 use super::{
     barrier::{BarrierGate, Passed},
-    load::StopSignal,
     request::{Judged, Rendered, unix_seconds},
+    shared::StopSignal,
 };
 use crate::{
     outcome::Cause,

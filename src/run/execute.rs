@@ -12,7 +12,7 @@ use super::{
     trouble::{RunError, Trouble},
 };
 use crate::{
-    engine::{Beside, InvariantState, LoadOutcome, LoadSettings, check_invariants, run_load},
+    engine::{Beside, EngineSettings, InvariantState, LoadOutcome, check_invariants, run_load},
     expression::Value,
     fixture,
     measure::{Environment, FixtureResults, LiveBoard, RunResults, TableRows, collect},
@@ -226,9 +226,9 @@ impl Run<'_> {
         prepared: Prepared,
         globals: Vec<Value>,
         seed: u64,
-    ) -> LoadSettings {
+    ) -> EngineSettings {
         let Prepared { statements, observed, observer } = prepared;
-        LoadSettings {
+        EngineSettings {
             plan: Arc::clone(&self.plan),
             prepared: statements,
             observed,
