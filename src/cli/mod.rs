@@ -8,6 +8,7 @@ mod check;
 mod clean;
 mod console;
 mod init;
+mod race;
 mod run;
 
 use std::process::ExitCode;
@@ -37,6 +38,7 @@ pub fn main() -> ExitCode {
 fn dispatch(arguments: Arguments, console: &Console) -> u8 {
     match arguments.command {
         Command::Run(run) => self::run::run(&run, console),
+        Command::Race(race) => self::race::race(&race, console),
         Command::Check(check) => check::check(&check, console),
         Command::Explain(explain) => check::explain(&explain, console),
         Command::Init(init) => self::init::init(&init, console),

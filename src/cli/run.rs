@@ -42,12 +42,19 @@ pub(super) fn run(arguments: &RunArguments, console: &Console) -> u8 {
         }
         (documents, statuses)
     });
-    let written = write_reports(arguments, &documents, console);
+    let paths = ReportPaths { json: arguments.json.as_deref(), junit: arguments.junit.as_deref() };
+    let written = write_reports(&paths, &documents, console);
     overall(statuses.into_iter().chain(written))
 }
 
+/// Reports to write beside the one in the terminal.
+pub(super) struct ReportPaths<'a> {
+    pub json: Option<&'a Path>,
+    pub junit: Option<&'a Path>,
+}
+
 /// The highest of 130, 3, 2, 1, 4, 0 in that order.
-fn overall(statuses: impl Iterator<Item = u8>) -> u8 {
+pub(super) fn overall(statuses: impl Iterator<Item = u8>) -> u8 {
     const ORDER: [u8; 6] = [
         status::PASS,
         status::INCONCLUSIVE,
@@ -86,7 +93,7 @@ fn chosen_files<'a>(arguments: &'a RunArguments, console: &Console) -> Result<Ve
 }
 
 /// Ctrl-C once ends the run gracefully; twice ends the process, and the guards do the rest.
-fn listen(stop: StopSignal) {
+pub(super) fn listen(stop: StopSignal) {
     tokio::spawn(async move {
         let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
         else {
@@ -107,7 +114,7 @@ fn listen(stop: StopSignal) {
 }
 
 /// What is to be reported of one file.
-enum Outcome {
+pub(super) enum Outcome {
     Ran(Box<Document>),
     CouldNotRun { scenario: String, message: String },
 }
@@ -130,8 +137,27 @@ async fn run_file(
     let mut watcher = ConsoleWatcher::new(console);
     let ended = crate::run::run(&options, stop, &mut watcher).await;
     drop(watcher);
+    let json_alone = is_stdout(arguments.json.as_deref());
+    report_ended(ended, file, console, |document, style| match json_alone {
+        true => String::new(),
+        false => report::table(document, style),
+    })
+}
+
+/// True for `--json -`.
+pub(super) fn is_stdout(path: Option<&Path>) -> bool {
+    path.is_some_and(|path| path == Path::new("-"))
+}
+
+/// Prints what came of a file with `print`.
+pub(super) fn report_ended(
+    ended: Result<Finished, RunError>,
+    file: &Path,
+    console: &Console,
+    print: impl Fn(&Document, &Style) -> String,
+) -> (Outcome, u8) {
     match ended {
-        Ok(finished) => report_finished(finished, arguments, console),
+        Ok(finished) => report_finished(finished, console, print),
         Err(error) => {
             let status = console.run_error(&error);
             let message = match &error {
@@ -150,7 +176,11 @@ async fn run_file(
     }
 }
 
-fn report_finished(finished: Finished, arguments: &RunArguments, console: &Console) -> (Outcome, u8) {
+fn report_finished(
+    finished: Finished,
+    console: &Console,
+    print: impl Fn(&Document, &Style) -> String,
+) -> (Outcome, u8) {
     let Finished { results, verdict, cleanup } = finished;
     let interrupted = results.interrupted;
     let status = match verdict.verdict {
@@ -159,10 +189,10 @@ fn report_finished(finished: Finished, arguments: &RunArguments, console: &Conso
         Conclusion::Inconclusive => status::INCONCLUSIVE,
     };
     let document = Document::new(results, verdict);
-    let json_alone = arguments.json.as_deref().is_some_and(|path| path == Path::new("-"));
-    if !json_alone {
-        let style = Style { color: console.stdout_color(), width: report::terminal_width() };
-        console.result(&report::table(&document, &style));
+    let style = Style { color: console.stdout_color(), width: report::terminal_width() };
+    let text = print(&document, &style);
+    if !text.is_empty() {
+        console.result(&text);
     }
     let mut statuses = vec![status];
     if let Some(trouble) = cleanup {
@@ -175,7 +205,7 @@ fn report_finished(finished: Finished, arguments: &RunArguments, console: &Conso
     (Outcome::Ran(Box::new(document)), overall(statuses.into_iter()))
 }
 
-fn write_reports(arguments: &RunArguments, outcomes: &[Outcome], console: &Console) -> Vec<u8> {
+pub(super) fn write_reports(paths: &ReportPaths<'_>, outcomes: &[Outcome], console: &Console) -> Vec<u8> {
     let mut statuses = Vec::new();
     let mut write = |path: &Path, bytes: &str| match report::write(path, console.masked(bytes).as_bytes()) {
         Ok(()) => {}
@@ -184,7 +214,7 @@ fn write_reports(arguments: &RunArguments, outcomes: &[Outcome], console: &Conso
             statuses.push(status::COULD_NOT_RUN);
         }
     };
-    if let Some(path) = &arguments.json {
+    if let Some(path) = paths.json {
         let documents = outcomes.iter().filter_map(|outcome| match outcome {
             Outcome::Ran(document) => Some(report::json(document)),
             Outcome::CouldNotRun { .. } => None,
@@ -196,7 +226,7 @@ fn write_reports(arguments: &RunArguments, outcomes: &[Outcome], console: &Conso
             several => write(path, &format!("[\n{}\n]\n", several.join(",\n"))),
         }
     }
-    if let Some(path) = &arguments.junit {
+    if let Some(path) = paths.junit {
         let mut suites = report::JunitReport::default();
         for outcome in outcomes {
             match outcome {

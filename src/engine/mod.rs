@@ -10,6 +10,7 @@ mod check;
 mod delivery;
 mod gate;
 mod load;
+mod race;
 mod request;
 #[cfg(test)]
 mod scripted_tests;
@@ -23,4 +24,5 @@ mod worker;
 
 pub use check::{InvariantState, check_invariants};
 pub use load::{Beside, LoadError, LoadOutcome, run_load};
+pub use race::{RaceError, RaceSettings, RaceShard, run_race};
 pub use shared::{EngineSettings, InsertObserver, StopSignal};

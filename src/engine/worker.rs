@@ -2,6 +2,7 @@
 
 use std::{
     cell::RefCell,
+    collections::BTreeMap,
     rc::Rc,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -14,7 +15,7 @@ use crate::{
     expression::{Frame, RandomStream, Value},
     measure::Recorder,
     plan::{LocksHeld, slots},
-    target::{ConnectError, Session, SessionSettings},
+    target::{ConnectError, ResultTable, Session, SessionSettings},
 };
 
 /// What one operation has met so far.
@@ -30,6 +31,16 @@ pub(super) struct Met {
     pub exhausted: bool,
     /// A request was sent whose answer never came.
     pub unanswered: bool,
+}
+
+/// For the text of a script: the columns that each of its statements returns.
+pub(super) type ScriptColumns = Arc<BTreeMap<String, Vec<Vec<String>>>>;
+
+/// Results as texts.
+pub(super) struct Heard {
+    pub columns: ScriptColumns,
+    /// For each statement since this was emptied: its rows, when it returns any.
+    pub tables: Vec<Option<ResultTable>>,
 }
 
 /// One of the concurrent users.
@@ -53,6 +64,10 @@ pub(super) struct Worker {
     pub(super) values: Vec<Value>,
     /// Locks of the open transaction; `None` outside one.
     pub(super) held: Option<LocksHeld>,
+    /// What statements returned, when somebody wants to know.
+    pub(super) heard: Option<Heard>,
+    /// Rows that statements affected since `heard` was emptied.
+    pub(super) affected: u64,
     /// The operation under way.
     pub(super) operation: usize,
     pub(super) met: Met,
@@ -94,6 +109,8 @@ impl Worker {
             jitter,
             values: Vec::new(),
             held: None,
+            heard: None,
+            affected: 0,
             operation: 0,
             met: Met::default(),
             measured: true,

@@ -99,6 +99,16 @@ pub(super) fn parse(sql: &str) -> Option<Vec<Statement>> {
         .ok()
 }
 
+/// The statements of a text, each for itself. A text that can't be read is given back whole.
+pub fn split_statements(text: &str) -> Vec<String> {
+    let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize() else {
+        return vec![text.to_owned()];
+    };
+    let parts = tokens.split(|token| *token == Token::SemiColon);
+    let parts = parts.map(|tokens| tokens.iter().map(ToString::to_string).collect::<String>());
+    parts.filter(|part| !part.trim().is_empty()).collect()
+}
+
 /// `FOR NO KEY UPDATE` and `FOR KEY SHARE` are unknown to the parser: they become the strengths
 /// that it knows, which lock the same tables.
 fn without_key_strengths(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {

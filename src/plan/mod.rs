@@ -28,7 +28,7 @@ mod work;
 pub use arrivals::{Arrivals, Piece};
 pub use compile::{Compiled, compile};
 pub use explain::explain;
-pub use locks::{Facts, LockStrength, TableLock};
+pub use locks::{Facts, LockStrength, TableLock, split_statements};
 pub use model::*;
 pub use order::LocksHeld;
 pub use race::*;

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     measure::{
         ApplicationResults, ArrivalResults, Environment, ErrorSample, FixtureResults, GateResults,
-        InvariantResult, IsolationResults, LockOrderResults, OperationResults, Overlap, ReleaseResults,
-        RetryResults, RunResults, TimelineEntry, WaitResults,
+        InvariantResult, IsolationResults, LockOrderResults, OperationResults, Overlap, RaceResults,
+        ReleaseResults, RetryResults, RunResults, TimelineEntry, WaitResults,
     },
     verdict::{Conclusion, GradeResult, ThresholdResult, Verdict},
 };
@@ -57,6 +57,8 @@ pub struct Document {
     pub fixtures: FixtureResults,
     pub errors: Vec<ErrorSample>,
     pub timeline: Vec<TimelineEntry>,
+    #[serde(default)]
+    pub races: Vec<RaceResults>,
 }
 
 impl Document {
@@ -89,6 +91,7 @@ impl Document {
             fixtures,
             timeline,
             errors,
+            races,
         } = results;
         let Verdict { verdict, reasons, grade, thresholds, requirements, grades } = verdict;
         Self {
@@ -124,6 +127,7 @@ impl Document {
             fixtures,
             errors,
             timeline,
+            races,
         }
     }
 
@@ -162,6 +166,7 @@ impl Document {
             fixtures,
             errors,
             timeline,
+            races,
         } = self;
         let results = RunResults {
             scenario,
@@ -189,6 +194,7 @@ impl Document {
             fixtures,
             timeline,
             errors,
+            races,
         };
         (results, Verdict { verdict, reasons, grade, thresholds, requirements, grades })
     }

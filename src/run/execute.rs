@@ -17,7 +17,7 @@ use crate::{
     fixture,
     measure::{Environment, FixtureResults, LiveBoard, RunResults, TableRows, collect},
     plan::Plan,
-    scenario::Source,
+    scenario::{Problem, Problems, Source},
     verdict::{self, Verdict},
 };
 
@@ -51,6 +51,11 @@ pub async fn run(
         load_plan(&options.file, &options.vars, &options.targets).map_err(RunError::Scenario)?;
     let plan = Arc::new(compiled.plan);
     watcher.secrets(&plan.secrets);
+    if plan.operations.is_empty() {
+        let problem = Problem::error("the scenario has no operations, only races");
+        let problem = problem.hint(format!("drive them with `deadheat race {}`", options.file.display()));
+        return Err(RunError::Scenario(Problems::from(problem).with_source(source)));
+    }
     // As many digits as a person can copy.
     let seed = options.seed.unwrap_or_else(|| rand::random::<u32>().into());
     let options = RunOptions { seed: Some(seed), ..options.clone() };
@@ -253,7 +258,7 @@ struct Prepared {
 }
 
 /// Turns a panic into an error, so that cleanup follows all the same.
-async fn caught<T>(stages: impl Future<Output = Result<T, RunError>>) -> Result<T, RunError> {
+pub(super) async fn caught<T>(stages: impl Future<Output = Result<T, RunError>>) -> Result<T, RunError> {
     match AssertUnwindSafe(stages).catch_unwind().await {
         Ok(result) => result,
         Err(panic) => {
@@ -267,11 +272,11 @@ async fn caught<T>(stages: impl Future<Output = Result<T, RunError>>) -> Result<
     }
 }
 
-fn stop_if_interrupted(stop: &StopSignal) -> Result<(), RunError> {
+pub(super) fn stop_if_interrupted(stop: &StopSignal) -> Result<(), RunError> {
     if stop.is_stopped() { Err(RunError::Interrupted) } else { Ok(()) }
 }
 
-fn environment(plan: &Plan, opened: Option<&Opened>) -> Environment {
+pub(super) fn environment(plan: &Plan, opened: Option<&Opened>) -> Environment {
     let database = plan.database.as_ref().zip(opened);
     Environment {
         deadheat: env!("CARGO_PKG_VERSION").to_owned(),

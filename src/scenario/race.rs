@@ -42,7 +42,7 @@ pub struct Race {
     #[serde(default)]
     pub limit: Option<Spanned<u64>>,
     /// What becomes of a schedule in which a step is due whose session waits for a lock: `defer` (when not
-    /// given) or `strict`.
+    /// given), `strict` or `wait`.
     #[serde(default)]
     pub blocked: Option<Blocked>,
     /// What a session does after an error: `abort` (when not given) or `continue`.
@@ -124,6 +124,9 @@ pub enum Blocked {
     Strict,
     /// The session's steps wait in line until it wakes, and the schedule goes on with the others'.
     Defer,
+    /// The schedule waits for it, for 10 s at most, as PostgreSQL's isolation tester does: a time limit
+    /// may end what it waits for. Then it is pruned.
+    Wait,
 }
 
 /// What a session does after an error.

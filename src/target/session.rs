@@ -7,7 +7,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Failure,
+    Answers, Failure,
     postgres::{ConnectError, Endpoint, PostgresSession, PreparedStatement},
     scripted::{Script, ScriptedSession},
 };
@@ -33,6 +33,8 @@ pub struct SessionSettings {
 #[derive(Debug, Clone)]
 pub enum Prepared {
     Postgres(Arc<PreparedStatement>),
+    /// Sent as it is, without parameters.
+    Script(Arc<str>),
     Scripted(Arc<str>),
 }
 
@@ -41,7 +43,7 @@ impl Prepared {
     pub fn columns(&self) -> Vec<String> {
         match self {
             Self::Postgres(statement) => statement.columns().iter().map(|name| name.to_string()).collect(),
-            Self::Scripted(_) => Vec::new(),
+            Self::Script(_) | Self::Scripted(_) => Vec::new(),
         }
     }
 }
@@ -107,6 +109,10 @@ impl Session {
                 session.execute(statement, values, fetch).await
             }
             (Self::Scripted(session), Prepared::Scripted(sql)) => session.execute(sql),
+            (session, Prepared::Script(sql)) => {
+                let Answers { rows, affected, failure, .. } = session.answers(sql).await;
+                failure.map_or(Ok(Rows { rows, affected }), Err)
+            }
             _ => unreachable!("a statement is executed by the kind of session that prepared it"),
         }
     }
@@ -132,6 +138,17 @@ impl Session {
         match self {
             Self::Postgres(session) => session.script(sql).await,
             Self::Scripted(session) => session.execute(sql).map(drop),
+        }
+    }
+
+    /// Runs a script and returns every result of it. Failures are among the answers.
+    pub async fn answers(&mut self, sql: &str) -> Answers {
+        match self {
+            Self::Postgres(session) => session.answers(sql).await,
+            Self::Scripted(session) => match session.execute(sql) {
+                Ok(rows) => Answers { rows: rows.rows, affected: rows.affected, ..Answers::default() },
+                Err(failure) => Answers { failure: Some(failure), ..Answers::default() },
+            },
         }
     }
 

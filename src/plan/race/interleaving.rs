@@ -95,9 +95,9 @@ pub fn count(lengths: &[usize]) -> Option<u128> {
 
 /// Enumerates normal forms, lazily.
 #[derive(Debug)]
-pub struct Interleavings<'a> {
-    lengths: &'a [usize],
-    independence: &'a Independence,
+pub struct Interleavings {
+    lengths: Vec<usize>,
+    independence: Independence,
     order: Vec<StepRef>,
     /// How many steps of each session are in `order`.
     taken: Vec<usize>,
@@ -106,12 +106,12 @@ pub struct Interleavings<'a> {
     started: bool,
 }
 
-impl<'a> Interleavings<'a> {
+impl Interleavings {
     /// All interleavings of sessions of these lengths.
-    pub fn new(lengths: &'a [usize], independence: &'a Independence) -> Self {
+    pub fn new(lengths: &[usize], independence: &Independence) -> Self {
         Self {
-            lengths,
-            independence,
+            lengths: lengths.to_vec(),
+            independence: independence.clone(),
             order: Vec::new(),
             taken: vec![0; lengths.len()],
             next: vec![0],
@@ -131,7 +131,7 @@ impl<'a> Interleavings<'a> {
     }
 }
 
-impl Iterator for Interleavings<'_> {
+impl Iterator for Interleavings {
     type Item = Vec<StepRef>;
 
     fn next(&mut self) -> Option<Vec<StepRef>> {

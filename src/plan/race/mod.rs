@@ -5,6 +5,7 @@
 //! can't differ. Absent on purpose: the database, which has the last word on what blocks.
 
 mod compile;
+mod describe;
 mod footprint;
 mod interleaving;
 mod model;
@@ -14,11 +15,15 @@ mod schedule;
 mod session;
 #[cfg(test)]
 mod tests;
+mod touch;
 
+pub use crate::scenario::{Blocked, OnError};
 pub(super) use compile::compile;
+pub(super) use describe::describe;
 pub use footprint::{Access, Footprint};
 pub use interleaving::{Independence, Interleavings, count};
 pub use model::{Marker, Race, RaceAction, RaceSession, RaceStep, Schedule, Scheduled, Schedules, StepRef};
 pub use reduction::{Reduction, TableLinks, reduction};
 pub use sample::sample;
 pub use schedule::{ScheduleError, ScheduleNames, parse_schedule};
+pub use touch::{Operand, PatternKind, TouchPattern};

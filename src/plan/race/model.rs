@@ -5,6 +5,7 @@ use std::{ops::Range, sync::Arc};
 use super::{
     super::model::{Plan, Step},
     footprint::Footprint,
+    touch::TouchPattern,
 };
 use crate::{
     expression::{Names, Template},
@@ -60,6 +61,8 @@ pub struct RaceStep {
     /// As a transcript shows it.
     pub shown: String,
     pub footprint: Footprint,
+    /// Which rows it touches, where its text tells.
+    pub touches: Option<TouchPattern>,
     /// A failed assertion or check may end the session here.
     pub asserts: bool,
     /// Where it stands in the file.
@@ -131,6 +134,11 @@ impl Race {
     /// The step that a reference means.
     pub fn step(&self, at: StepRef) -> &RaceStep {
         &self.sessions[at.session].steps[at.step]
+    }
+
+    /// After an error a session's next step is executed all the same.
+    pub fn continues_after_errors(&self) -> bool {
+        self.on_error == OnError::Continue
     }
 
     /// How many steps each session has.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::model::{Marker, Schedule, Scheduled, StepRef};
-use crate::scenario::did_you_mean;
+use crate::scenario::{did_you_mean, nearest};
 
 /// What is wrong with a schedule's text; the range is in the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -121,10 +121,10 @@ impl ScheduleNames<'_> {
             .iter()
             .flat_map(|(session, steps)| steps.iter().map(move |step| format!("{session}.{step}")))
             .collect();
-        let known =
+        let short =
             self.sessions.iter().flat_map(|(session, steps)| steps.iter().chain([session]).copied());
-        let known: Vec<&str> = known.chain(full.iter().map(String::as_str)).collect();
-        let hint = did_you_mean(name, known.iter().copied());
+        let nearest = nearest(name, short).map(|known| format!("did you mean `{known}`?"));
+        let hint = nearest.or_else(|| did_you_mean(name, full.iter().map(String::as_str)));
         Err(ScheduleError::Unknown { name: name.to_owned(), hint, range })
     }
 }

@@ -10,6 +10,7 @@ use super::{
     },
     footprint::Footprint,
     model::{RaceAction, RaceSession, RaceStep},
+    touch,
 };
 use crate::{
     expression::{Names, Template},
@@ -272,7 +273,7 @@ fn word_step(action: RaceAction, name: String, span: Range<usize>) -> RaceStep {
         RaceAction::Commit => ("COMMIT;", Footprint::End),
         RaceAction::Rollback | RaceAction::Do(_) => ("ROLLBACK;", Footprint::End),
     };
-    RaceStep { name, action, shown: shown.to_owned(), footprint, asserts: false, span }
+    RaceStep { name, action, shown: shown.to_owned(), footprint, touches: None, asserts: false, span }
 }
 
 fn race_step(
@@ -343,11 +344,16 @@ fn plain(
     let footprint = Footprint::of(&compiled, &scope.statements);
     let asserts = may_stop(scope, &compiled, names, own);
     let shown = match (&step.sql, &step.http) {
-        (Some(sql), _) => sql.value.trim_end().to_owned(),
+        (Some(sql), _) => sql.value.clone(),
         (None, Some(line)) => line.value.clone(),
         (None, None) => shown(scope, &compiled, &name),
     };
-    Some(RaceStep { name, action: RaceAction::Do(compiled), shown, footprint, asserts, span: span.clone() })
+    let touches = match &compiled {
+        Step::Sql(sql) => touch::pattern(&scope.statements[sql.statement.0].text),
+        _ => None,
+    };
+    let action = RaceAction::Do(compiled);
+    Some(RaceStep { name, action, shown, footprint, touches, asserts, span: span.clone() })
 }
 
 fn shown(scope: &Scope<'_>, step: &Step, name: &str) -> String {
