@@ -12,8 +12,8 @@
 //! 4. [`target`] reaches the database: a throw-away server ([`target::embedded`]) or the user's.
 //! 5. [`fixture`] writes down what it is about to make, migrates and seeds.
 //! 6. [`engine::run_load`] lets the workers loose: shards of workers on a thread each, a
-//!    connection for each worker, transactions retried as a whole. Beside them lock waits are
-//!    sampled and invariants checked ([`engine::InvariantState`]).
+//!    connection for each worker, transactions retried as a whole. Beside them lock waits
+//!    and the application's transactions are sampled and invariants checked ([`engine::InvariantState`]).
 //!    A race goes another way from here: [`run::race`] makes a schema for each shard, and
 //!    [`engine::run_race`] drives its sessions through the interleavings that [`plan::Interleavings`]
 //!    enumerates, step by step, at every isolation level.
@@ -35,6 +35,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+pub mod dialect;
 pub mod engine;
 pub mod expression;
 pub mod fixture;

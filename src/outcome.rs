@@ -7,24 +7,24 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Why an attempt failed, classified by SQLSTATE (PostgreSQL's Appendix A) or by how a request
-/// failed, never by the text of a message.
+/// Why an attempt failed, classified by SQLSTATE (PostgreSQL's Appendix A), by MySQL's and MariaDB's
+/// error numbers, by SQLite's result codes or by how a request failed, never by the text of a message.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
-    /// 40P01: the server broke a deadlock by refusing this transaction.
+    /// 40P01; 1213: the server broke a deadlock by refusing this transaction.
     Deadlock,
-    /// 40001: the transaction can't be serialized with others.
+    /// 40001; 1020; `SQLITE_BUSY_SNAPSHOT`: the transaction can't be serialized with others.
     Serialization,
-    /// 55P03: a lock wasn't granted in time (`lock_timeout`, `NOWAIT`).
+    /// 55P03; 1205, 3572: a lock wasn't granted in time (`lock_timeout`, `NOWAIT`).
     LockTimeout,
-    /// The database is busy (SQLite's `SQLITE_BUSY`).
+    /// The database is busy (SQLite's `SQLITE_BUSY`, `SQLITE_LOCKED`).
     Busy,
-    /// 23505.
+    /// 23505; 1062; `SQLITE_CONSTRAINT_UNIQUE`, `SQLITE_CONSTRAINT_PRIMARYKEY`.
     Unique,
-    /// 23503.
+    /// 23503; 1451, 1452; `SQLITE_CONSTRAINT_FOREIGNKEY`.
     ForeignKey,
-    /// 23514.
+    /// 23514; 3819, 4025; `SQLITE_CONSTRAINT_CHECK`.
     Check,
     /// The connection was refused or lost.
     Connection,
@@ -46,7 +46,7 @@ pub enum Cause {
     Http(u16),
     /// An acknowledged request that didn't change what the scenario says it changes.
     NoEffect,
-    /// 57014 (`statement_timeout`), or a request that wasn't answered in time.
+    /// 57014 (`statement_timeout`), 1969, 3024, or a request that wasn't answered in time.
     Timeout,
     /// An expression of the scenario could not be evaluated or bound with the values at hand.
     Value,
@@ -69,6 +69,44 @@ impl Cause {
             "57P01" | "57P02" | "57P03" | "53300" => Self::Connection,
             other if other.starts_with("08") => Self::Connection,
             other => Self::Other(other.to_owned()),
+        }
+    }
+
+    /// Classifies an error number of MySQL or MariaDB (MySQL's Server Error Message Reference, MariaDB's
+    /// list of error codes). The SQLSTATE tells apart what the two use one number for.
+    pub fn from_mysql(number: u16, sqlstate: &str) -> Self {
+        match number {
+            1213 | 1614 => Self::Deadlock,
+            // The record has changed since it was read (MariaDB's `innodb_snapshot_isolation`).
+            1020 => Self::Serialization,
+            // Not granted in time; `NOWAIT` (MySQL); a branch of a distributed transaction likewise.
+            1205 | 3572 | 1613 => Self::LockTimeout,
+            1022 | 1062 | 1169 | 1586 => Self::Unique,
+            1216 | 1217 | 1451 | 1452 => Self::ForeignKey,
+            3819 => Self::Check,
+            4025 if sqlstate == "23000" => Self::Check,
+            // Interrupted; `max_statement_time` (MariaDB); `max_execution_time` (MySQL).
+            1317 | 1969 | 3024 => Self::Timeout,
+            // Too many connections, shutdown, broken network, killed, gone.
+            1040 | 1053 | 1152..=1161 | 1184 | 1203 | 1226 | 1927 | 3169 | 4031 => Self::Connection,
+            2002 | 2003 | 2006 | 2013 | 2055 => Self::Connection,
+            other => Self::Other(other.to_string()),
+        }
+    }
+
+    /// Classifies an extended result code of SQLite (sqlite.org/rescode.html).
+    pub fn from_sqlite(code: i32) -> Self {
+        match code {
+            // BUSY_SNAPSHOT: what the transaction has read isn't the newest any more; waiting is of no use.
+            517 => Self::Serialization,
+            2067 | 1555 | 2579 => Self::Unique,
+            787 => Self::ForeignKey,
+            275 => Self::Check,
+            // BUSY, LOCKED and their kin.
+            other if matches!(other & 0xff, 5 | 6) => Self::Busy,
+            9 => Self::Timeout,
+            14 | 270 | 526 | 782 | 1038 | 1294 => Self::Connection,
+            other => Self::Other(other.to_string()),
         }
     }
 
@@ -217,6 +255,21 @@ impl fmt::Display for RaceOutcome {
     }
 }
 
+/// What a transaction's snapshot and locks tell of its isolation level, seen from another session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LevelEvidence {
+    /// It has read or written and holds no snapshot between two statements. PostgreSQL runs READ
+    /// UNCOMMITTED as this.
+    ReadCommitted,
+    /// It holds a snapshot after a statement that needs none any more: REPEATABLE READ or SERIALIZABLE, or
+    /// a cursor is open.
+    SnapshotHeld,
+    /// It holds a snapshot, has read through an index and written, and nothing notes what it read.
+    RepeatableRead,
+    /// The server notes what it read (`SIReadLock`).
+    Serializable,
+}
+
 impl fmt::Display for Isolation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -226,6 +279,40 @@ impl fmt::Display for Isolation {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_classified_whatever_the_message_says() {
+        for (number, sqlstate, cause) in [
+            (1213, "40001", Cause::Deadlock),
+            (1205, "HY000", Cause::LockTimeout),
+            (3572, "HY000", Cause::LockTimeout),
+            (1020, "HY000", Cause::Serialization),
+            (1062, "23000", Cause::Unique),
+            (1452, "23000", Cause::ForeignKey),
+            (3819, "HY000", Cause::Check),
+            (4025, "23000", Cause::Check),
+            (4025, "HY000", Cause::Other("4025".into())),
+            (1927, "70100", Cause::Connection),
+            (1040, "08004", Cause::Connection),
+            (1064, "42000", Cause::Other("1064".into())),
+        ] {
+            assert_eq!(Cause::from_mysql(number, sqlstate), cause, "{number}");
+        }
+        for (code, cause) in [
+            (5, Cause::Busy),
+            (261, Cause::Busy),
+            (6, Cause::Busy),
+            (262, Cause::Busy),
+            (517, Cause::Serialization),
+            (2067, Cause::Unique),
+            (1555, Cause::Unique),
+            (787, Cause::ForeignKey),
+            (275, Cause::Check),
+            (1, Cause::Other("1".into())),
+        ] {
+            assert_eq!(Cause::from_sqlite(code), cause, "{code}");
+        }
+    }
 
     #[test]
     fn levels_are_read_in_every_spelling() {

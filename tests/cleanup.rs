@@ -4,7 +4,7 @@ mod support;
 
 use std::{path::PathBuf, process::Stdio};
 
-use support::{Program, file, server, sql, text, value, wait_for};
+use support::{Program, file, server, signal, sql, text, value, wait_for};
 
 /// A scenario whose load runs for a minute, unless it is ended.
 fn long_scenario(folder: &std::path::Path) -> PathBuf {
@@ -47,12 +47,6 @@ fn recorded_folders(program: &Program) -> Vec<PathBuf> {
 
 fn schemas(server: &deadheat::target::embedded::EmbeddedServer) -> String {
     value(server, "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'deadheat%'")
-}
-
-fn signal(process: u32, signal: &str) {
-    let status =
-        std::process::Command::new("kill").args([signal, &process.to_string()]).status().expect("kill");
-    assert!(status.success());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use deadheat::target::embedded::{BinarySource, EmbeddedOptions, EmbeddedServer, 
 use support::{server, value, wait_for};
 
 fn start(binaries: BinarySource) -> EmbeddedServer {
-    let options = EmbeddedOptions { max_connections: 20, settings: Vec::new(), binaries };
+    let options = EmbeddedOptions { max_connections: 20, binaries, ..EmbeddedOptions::default() };
     EmbeddedServer::start(&options, &mut |_| Ok(()), &mut |_| {}).expect("a server")
 }
 

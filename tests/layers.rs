@@ -5,6 +5,7 @@ use std::{fs, path::Path};
 /// Room, and the rooms of ours that it must not import.
 const FORBIDDEN: &[(&str, &[&str])] = &[
     ("units.rs", &["*"]),
+    ("dialect.rs", &["*"]),
     ("outcome.rs", &["*"]),
     (
         "scenario",

@@ -2,7 +2,7 @@
 //! JUnit and, judged anew, the same verdict.
 
 use deadheat::{
-    measure::{InvariantResult, RunResults},
+    measure::{ArrivalResults, Distribution, GateResults, InvariantResult, RunResults},
     plan::Threshold,
     report::{Document, JunitReport, Style, json, table},
     scenario::threshold::{Condition, MetricName},
@@ -12,6 +12,8 @@ use deadheat::{
 const YESTERDAY: &str = include_str!("data/yesterday.json");
 /// Written by the first version that wrote documents.
 const OLDER: &str = include_str!("data/older.json");
+/// The example shop with two of its bugs, watched.
+const WEBHOOKS: &str = include_str!("data/webhooks.json");
 const STYLE: Style = Style { color: false, width: 80 };
 
 fn yesterday() -> Document {
@@ -69,6 +71,41 @@ fn the_table_reads_well() {
     assert!(!text.contains('\u{1b}'), "no colour unless asked for");
     let colored = table(&yesterday(), &Style { color: true, width: 80 });
     assert!(colored.contains('\u{1b}'));
+}
+
+/// Everything that only some runs have: requests, an open load, gates, an application.
+#[test]
+fn the_table_of_a_watched_service_reads_well() {
+    let mut document: Document = serde_json::from_str(WEBHOOKS).expect("a document of version 1");
+    assert!(json(&document) == WEBHOOKS, "the text is the same");
+    let held = Distribution { count: 41, p50: 12.0, max: 104.0, ..Distribution::default() };
+    document.gates = vec![GateResults {
+        operation: "two_webhooks_meet".to_owned(),
+        step: "hold the order".to_owned(),
+        opened: 40,
+        timed_out: 1,
+        held_ms: held,
+    }];
+    document.arrivals = Some(ArrivalResults { planned: 5100, started: 5000, late: 37, dropped: 100 });
+    let requests = &mut document.totals.requests;
+    (requests.changes, requests.late_changes, requests.missing_changes) = (1200, 3, 1);
+    let application = document.application.as_mut().expect("it was watched");
+    application.unknown = vec!["what 3 of its sessions do: track_activities is off for them".to_owned()];
+    let text = table(&document, &STYLE);
+    insta::assert_snapshot!("table_of_a_watched_service", text);
+    let widest = text.lines().map(|line| line.chars().count()).max();
+    assert!(widest <= Some(80), "{widest:?}");
+}
+
+#[test]
+fn a_requirement_that_does_not_hold_is_skipped_and_not_failed() {
+    let mut document: Document = serde_json::from_str(WEBHOOKS).expect("a document of version 1");
+    document.requirements[0].holds = false;
+    let mut report = JunitReport::default();
+    report.add(&document);
+    let xml = report.render().expect("XML");
+    let case = xml.split("<testcase").find(|case| case.contains("webhooks.requirements")).expect("a case");
+    assert!(case.contains("<skipped") && case.contains("the run proves nothing unless"), "{case}");
 }
 
 #[test]

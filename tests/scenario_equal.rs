@@ -189,7 +189,7 @@ fn names_are_looked_up_by_text_and_know_their_place() {
         let Loaded { source, file, .. } = loaded(path, text, &options());
         let operation = file.operations.get("aardvark").expect("it is there");
         let sql = operation.steps[0].sql.as_ref().expect("it is there");
-        assert!(source.text[sql.span.clone()].contains("SELECT 1"), "{path}");
+        assert!(source.text[sql.span()].contains("SELECT 1"), "{path}");
         let (key, _) = file.thresholds.get_key_value("latency").expect("it is there");
         assert_eq!(&source.text[key.span.clone()], "latency");
     }

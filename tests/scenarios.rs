@@ -48,6 +48,87 @@ fn payments_pass() {
     assert!(document["overlap"]["shared_rows"].as_u64() > Some(0), "operations met on orders");
 }
 
+/// The thresholds that hold, are broken, and don't apply.
+fn thresholds(document: &serde_json::Value) -> [Vec<&str>; 3] {
+    let all = document["thresholds"].as_array().expect("thresholds");
+    let named = |wanted: &dyn Fn(&serde_json::Value) -> bool| {
+        all.iter().filter(|one| wanted(one)).filter_map(|one| one["metric"].as_str()).collect()
+    };
+    let applies = |one: &serde_json::Value| one["does_not_apply"].is_null();
+    [
+        named(&|one| applies(one) && one["holds"] == true),
+        named(&|one| applies(one) && one["holds"] == false),
+        named(&|one| !applies(one)),
+    ]
+}
+
+#[test]
+fn payments_pass_on_mariadb() {
+    let arguments = ["scenarios/payments.yaml", "--var", "multiplier=10", "--target", "db=embedded:mysql"];
+    let document = result(&arguments, 0);
+    outcomes_add_up(&document);
+    assert_eq!((&document["verdict"], &document["totals"]["started"]), (&"pass".into(), &5000.into()));
+    let [holding, broken, inapplicable] = thresholds(&document);
+    assert_eq!((holding.len(), broken.len(), inapplicable.len()), (9, 0, 0), "{document}");
+    let invariants = document["invariants"].as_array().expect("invariants");
+    assert!(invariants.len() == 7 && invariants.iter().all(|one| one["violated"] == 0));
+    // Some were read, and the report says of how many.
+    let isolation = &document["isolation"];
+    let observed = isolation["observed"].as_array().expect("levels");
+    let read: u64 = observed.iter().filter_map(|one| one["transactions"].as_u64()).sum();
+    assert!(read > 0 && Some(read) < isolation["transactions"].as_u64(), "{isolation}");
+    assert!(observed.iter().all(|one| one["in_force"] == "read_committed"), "{isolation}");
+    assert!(document["waits"]["samples"].as_u64() > Some(0));
+}
+
+#[test]
+fn payments_pass_on_sqlite_with_what_applies_there() {
+    let arguments = ["scenarios/payments.yaml", "--var", "multiplier=4", "--target", "db=sqlite:"];
+    let document = result(&arguments, 0);
+    outcomes_add_up(&document);
+    let [holding, broken, inapplicable] = thresholds(&document);
+    assert_eq!(broken, [""; 0]);
+    assert_eq!(inapplicable, ["deadlock_rate", "isolation_compliance", "lock_order_violations"]);
+    assert_eq!(holding.len(), 6);
+    let named: Vec<&String> = document["does_not_apply"].as_object().expect("reasons").keys().collect();
+    let expected =
+        ["isolation", "lock_order", "lock_waits", "deadlocks", "invariant nothing_is_left_locked"];
+    assert_eq!(named, expected);
+    let held = document["invariants"].as_array().expect("invariants");
+    assert_eq!(held.len(), 6, "what doesn't apply isn't counted as held");
+    let reasons = document["reasons"].to_string();
+    assert!(reasons.contains("4 demands didn't apply"), "{reasons}");
+}
+
+#[test]
+fn a_wrong_order_deadlocks_on_mariadb_too() {
+    let arguments = ["scenarios/payments-wrong-order.yaml", "--target", "db=embedded:mysql"];
+    let document = result(&arguments, 1);
+    assert!(document["totals"]["deadlocks"].as_u64() > Some(0), "{}", document["totals"]);
+    assert!(document["totals"]["recovered"].as_u64() > Some(0));
+    let [_, broken, _] = thresholds(&document);
+    assert!(broken.contains(&"lock_order_violations"), "{broken:?}");
+    let invariants = document["invariants"].as_array().expect("invariants");
+    assert!(invariants.iter().all(|one| one["violated"] == 0), "money is safe all the same");
+}
+
+#[test]
+fn updates_are_lost_on_mariadb_and_refused_on_sqlite() {
+    let mariadb = result(&["scenarios/lost-update.yaml", "--target", "db=embedded:mysql"], 1);
+    assert_eq!(mariadb["totals"]["ok"], 400);
+    assert_eq!(mariadb["invariants"][0]["violated"], 1, "{}", mariadb["invariants"]);
+    // SQLite lets nobody write over what it hasn't seen: operations fail, and nothing is lost.
+    let sqlite = result(&["scenarios/lost-update.yaml", "--target", "db=sqlite:"], 1);
+    assert_eq!(sqlite["invariants"][0]["violated"], 0, "{}", sqlite["invariants"]);
+    let causes = sqlite["totals"]["causes"].as_object().expect("causes");
+    assert!(causes.keys().all(|cause| cause == "serialization" || cause == "busy"), "{causes:?}");
+    assert!(sqlite["totals"]["failed"].as_u64() > Some(0));
+    for target in ["db=embedded:mysql", "db=sqlite:"] {
+        let mended = result(&["scenarios/lost-update-fixed.yaml", "--target", target], 0);
+        assert_eq!(mended["totals"]["ok"], 400, "{target}");
+    }
+}
+
 #[test]
 fn the_wrong_order_deadlocks_recovers_and_fails_for_it() {
     let document = result(&["scenarios/payments-wrong-order.yaml"], 1);
@@ -125,11 +206,14 @@ fn yaml_and_toml_give_the_same_plan() {
 fn every_shipped_scenario_is_valid() {
     let program = Program::new();
     let mut count = 0;
-    for entry in std::fs::read_dir("scenarios").expect("scenarios").flatten() {
-        program.run(&["check", text(&entry.path())]).expect_status(0);
-        count += 1;
+    let folders = ["scenarios", "scenarios/shop"];
+    for entry in folders.iter().flat_map(|folder| std::fs::read_dir(folder).expect("scenarios").flatten()) {
+        if entry.path().is_file() {
+            program.run(&["check", text(&entry.path())]).expect_status(0);
+            count += 1;
+        }
     }
-    assert!(count >= 5);
+    assert!(count >= 15);
 }
 
 #[test]

@@ -1,31 +1,32 @@
-//! The bugs that can be switched on.
+//! The bugs that can be switched on, and where each of them is.
 
 /// A mistake that is really made in shops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bug {
-    /// The error is wrapped before the retry helper looks at it.
+    /// The error is wrapped before the retry helper looks at it (`transaction.rs`).
     RetryNeverFires,
-    /// One handler locks the tracker before the order.
+    /// One handler locks the tracker before the order (`payments.rs`).
     WrongLockOrder,
-    /// Duplicates are looked for before the insert, and no unique key stands behind it.
+    /// Duplicates are looked for before the insert, and no unique key stands behind it (`events.rs`).
     CheckThenInsert,
-    /// Stock is read, computed in the program and written back.
+    /// Stock is read, computed in the program and written back (`checkout.rs`).
     StockReadModifyWrite,
-    /// Success and failure of a payment are applied whatever the order's status is.
+    /// Success and failure of a payment are applied whatever the order's status is (`payments.rs`).
     NoStateMachine,
-    /// Every event that says "paid" books the money.
+    /// Every event that says "paid" books the money (`events.rs`).
     FanOut,
-    /// The isolation level is set after the transaction has begun.
+    /// The isolation level is set after the transaction has begun (`transaction.rs`).
     IsolationTooLate,
-    /// The webhook is answered 200, and then the work fails.
+    /// The webhook is answered 200, and then the work fails (`background.rs`).
     AckBeforeError,
-    /// The webhook is answered 200, and the work is done later.
+    /// The webhook is answered 200, and the work is done later (`background.rs`).
     WorkAfterAnswer,
-    /// The signature's timestamp isn't looked at.
+    /// The signature's timestamp isn't looked at (`webhooks.rs`).
     NoTolerance,
 }
 
-const NAMES: [(&str, Bug); 10] = [
+/// Their names in `SHOP_BUGS`.
+pub const NAMES: [(&str, Bug); 10] = [
     ("retry_never_fires", Bug::RetryNeverFires),
     ("wrong_lock_order", Bug::WrongLockOrder),
     ("check_then_insert", Bug::CheckThenInsert),

@@ -1,4 +1,4 @@
-//! Orders: made, shown, cancelled and edited; and the stock behind them.
+//! What buyers do: orders are made, looked at and cancelled.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -15,16 +15,18 @@ use sqlx::{PgConnection, Row};
 use crate::{
     Shop,
     bugs::{Bug, Bugs},
-    database::{Problem, Work, answer, with_retry},
     payments::{lock_order, return_stock},
+    problem::{Problem, UNKNOWN, answer},
+    transaction::{Work, with_retry},
 };
 
-const UNKNOWN: Problem = Problem::Refused(StatusCode::NOT_FOUND, "unknown");
+/// Units of one product in one order.
+const MOST_UNITS: i32 = 1000;
 
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub struct Item {
-    product_id: i64,
-    quantity: i32,
+    pub product_id: i64,
+    pub quantity: i32,
 }
 
 #[derive(Debug, Deserialize)]
@@ -33,109 +35,102 @@ pub struct Cart {
     items: Vec<Item>,
 }
 
-#[derive(Debug, Deserialize)]
-pub struct Delivery {
-    items: Vec<Item>,
-}
-
-#[derive(Debug, Deserialize)]
-pub struct Edit {
-    note: String,
-}
-
 pub async fn checkout(State(shop): State<Arc<Shop>>, Json(cart): Json<Cart>) -> Response {
-    let done = with_retry(&shop.pool, &shop.bugs, &Buy { cart: &cart, bugs: &shop.bugs }).await;
-    respond(done, StatusCode::CREATED)
+    let Some(wanted) = wanted(&cart.items) else {
+        return Problem::Refused(StatusCode::UNPROCESSABLE_ENTITY, "items").into_response();
+    };
+    let buy = Buy { buyer: cart.buyer_id, wanted, bugs: &shop.bugs };
+    answer(with_retry(&shop.pool, &shop.bugs, &buy).await, StatusCode::CREATED)
+}
+
+/// Units by product: by key, so that two carts lock the same products in the same order. `None` for a
+/// cart that nobody can mean.
+fn wanted(items: &[Item]) -> Option<BTreeMap<i64, i32>> {
+    let mut wanted: BTreeMap<i64, i32> = BTreeMap::new();
+    for item in items {
+        let units = wanted.entry(item.product_id).or_default();
+        *units = units.checked_add(item.quantity)?;
+        if item.quantity < 1 || *units > MOST_UNITS {
+            return None;
+        }
+    }
+    (!wanted.is_empty()).then_some(wanted)
 }
 
 struct Buy<'a> {
-    cart: &'a Cart,
+    buyer: i64,
+    wanted: BTreeMap<i64, i32>,
     bugs: &'a Bugs,
 }
 
 impl Work for Buy<'_> {
     type Done = Value;
     async fn run(&self, connection: &mut PgConnection) -> Result<Value, Problem> {
-        buy(connection, self.cart, self.bugs).await
-    }
-}
-
-fn respond(done: Result<(Value, u32), Problem>, status: StatusCode) -> Response {
-    match done {
-        Ok((body, retries)) => answer(status, body, retries),
-        Err(problem) => problem.into_response(),
-    }
-}
-
-async fn buy(connection: &mut PgConnection, cart: &Cart, bugs: &Bugs) -> Result<Value, Problem> {
-    // By key, so that two carts lock the same products in the same order.
-    let mut wanted: BTreeMap<i64, i32> = BTreeMap::new();
-    for item in &cart.items {
-        *wanted.entry(item.product_id).or_default() += item.quantity;
-    }
-    if wanted.is_empty() || wanted.values().any(|quantity| *quantity <= 0) {
-        return Err(Problem::Refused(StatusCode::UNPROCESSABLE_ENTITY, "items"));
-    }
-    let lock = match bugs.has(Bug::StockReadModifyWrite) {
-        true => "SELECT stock, price::text AS price FROM products WHERE id = $1",
-        false => "SELECT stock, price::text AS price FROM products WHERE id = $1 FOR UPDATE",
-    };
-    let mut prices = Vec::new();
-    for (product, quantity) in &wanted {
-        let found = sqlx::query(lock).bind(product).fetch_optional(&mut *connection).await?;
-        let found = found.ok_or(UNKNOWN)?;
-        let stock: i32 = found.try_get("stock")?;
-        prices.push(found.try_get::<String, _>("price")?);
-        if stock < *quantity {
-            return Err(Problem::Refused(StatusCode::CONFLICT, "out_of_stock"));
+        // Rows of a new order can't be waited for by anybody; they come first all the same, so that tables
+        // are locked in the one order.
+        let order: i64 = sqlx::query_scalar(
+            "INSERT INTO orders (buyer_id, status, total) VALUES ($1, 'pending_payment', 0) RETURNING id",
+        )
+        .bind(self.buyer)
+        .fetch_one(&mut *connection)
+        .await?;
+        sqlx::query("INSERT INTO payment_trackers (order_id, status, amount) VALUES ($1, 'pending', 0)")
+            .bind(order)
+            .execute(&mut *connection)
+            .await?;
+        for (product, units) in &self.wanted {
+            take(connection, *product, *units, self.bugs).await?;
+            sqlx::query(
+                "INSERT INTO order_items (order_id, product_id, quantity, price)
+                 SELECT $1, id, $3, price FROM products WHERE id = $2",
+            )
+            .bind(order)
+            .bind(product)
+            .bind(units)
+            .execute(&mut *connection)
+            .await?;
         }
-        if bugs.has(Bug::StockReadModifyWrite) {
-            // What others took since we looked is put back.
-            sqlx::query("UPDATE products SET stock = $2 WHERE id = $1")
-                .bind(product)
-                .bind(stock - quantity)
-                .execute(&mut *connection)
-                .await?;
-        } else {
-            sqlx::query("UPDATE products SET stock = stock - $2 WHERE id = $1")
-                .bind(product)
-                .bind(quantity)
-                .execute(&mut *connection)
-                .await?;
-        }
-    }
-    let order: i64 = sqlx::query_scalar(
-        "INSERT INTO orders (buyer_id, status, total) VALUES ($1, 'pending_payment', 0) RETURNING id",
-    )
-    .bind(cart.buyer_id)
-    .fetch_one(&mut *connection)
-    .await?;
-    for ((product, quantity), price) in wanted.iter().zip(prices) {
-        sqlx::query(
-            "INSERT INTO order_items (order_id, product_id, quantity, price) VALUES ($1, $2, $3, $4::numeric)",
+        let total: String = sqlx::query_scalar(
+            "UPDATE orders SET total = (SELECT sum(quantity * price) FROM order_items WHERE order_id = $1)
+             WHERE id = $1 RETURNING total::text",
         )
         .bind(order)
-        .bind(product)
-        .bind(quantity)
-        .bind(price)
-        .execute(&mut *connection)
+        .fetch_one(&mut *connection)
         .await?;
+        sqlx::query(
+            "UPDATE payment_trackers SET amount = (SELECT total FROM orders WHERE id = $1) WHERE order_id = $1",
+        )
+        .bind(order)
+        .execute(connection)
+        .await?;
+        Ok(json!({"order_id": order, "total": total}))
     }
-    let total: String = sqlx::query_scalar(
-        "UPDATE orders SET total = (SELECT sum(quantity * price) FROM order_items WHERE order_id = $1)
-         WHERE id = $1 RETURNING total::text",
-    )
-    .bind(order)
-    .fetch_one(&mut *connection)
-    .await?;
-    sqlx::query(
-        "INSERT INTO payment_trackers (order_id, status, amount)
-         SELECT id, 'pending', total FROM orders WHERE id = $1",
-    )
-    .bind(order)
-    .execute(connection)
-    .await?;
-    Ok(json!({"order_id": order, "total": total}))
+}
+
+/// Takes units off the shelf.
+async fn take(connection: &mut PgConnection, product: i64, units: i32, bugs: &Bugs) -> Result<(), Problem> {
+    let (look, take) = match bugs.has(Bug::StockReadModifyWrite) {
+        // BUG: what others took since we looked is put back.
+        true => {
+            ("SELECT stock FROM products WHERE id = $1", "UPDATE products SET stock = $3 WHERE id = $1")
+        }
+        false => (
+            "SELECT stock FROM products WHERE id = $1 FOR UPDATE",
+            "UPDATE products SET stock = stock - $2 WHERE id = $1",
+        ),
+    };
+    let stock: Option<i32> =
+        sqlx::query_scalar(look).bind(product).fetch_optional(&mut *connection).await?;
+    let left = stock.ok_or(UNKNOWN)? - units;
+    if left < 0 {
+        return Err(Problem::Refused(StatusCode::CONFLICT, "out_of_stock"));
+    }
+    let mut taken = sqlx::query(take).bind(product).bind(units);
+    if bugs.has(Bug::StockReadModifyWrite) {
+        taken = taken.bind(left);
+    }
+    taken.execute(connection).await?;
+    Ok(())
 }
 
 pub async fn show(State(shop): State<Arc<Shop>>, Path(order): Path<i64>) -> Response {
@@ -150,15 +145,14 @@ pub async fn show(State(shop): State<Arc<Shop>>, Path(order): Path<i64>) -> Resp
         Ok(Some(json!({"id": order, "status": status, "total": total, "version": version})))
     });
     match body {
-        Ok(Some(body)) => answer(StatusCode::OK, body, 0),
+        Ok(Some(body)) => Json(body).into_response(),
         Ok(None) => UNKNOWN.into_response(),
         Err(error) => Problem::from(error).into_response(),
     }
 }
 
 pub async fn cancel(State(shop): State<Arc<Shop>>, Path(order): Path<i64>) -> Response {
-    let done = with_retry(&shop.pool, &shop.bugs, &Cancel { order }).await;
-    respond(done, StatusCode::OK)
+    answer(with_retry(&shop.pool, &shop.bugs, &Cancel { order }).await, StatusCode::OK)
 }
 
 struct Cancel {
@@ -168,78 +162,24 @@ struct Cancel {
 impl Work for Cancel {
     type Done = Value;
     async fn run(&self, connection: &mut PgConnection) -> Result<Value, Problem> {
-        let status = lock_order(connection, self.order).await?.ok_or(UNKNOWN)?;
-        if status != "pending_payment" {
+        let order = lock_order(connection, self.order).await?.ok_or(UNKNOWN)?;
+        // A payment that is on its way finds the order cancelled, and is owed back.
+        if !order.is_open() {
             return Err(Problem::Refused(StatusCode::CONFLICT, "state"));
         }
-        sqlx::query("UPDATE orders SET status = 'cancelled', version = version + 1 WHERE id = $1")
-            .bind(self.order)
-            .execute(&mut *connection)
-            .await?;
-        sqlx::query("UPDATE payment_trackers SET status = 'cancelled' WHERE order_id = $1")
-            .bind(self.order)
-            .execute(&mut *connection)
-            .await?;
-        return_stock(connection, self.order).await?;
-        Ok(json!({"cancelled": self.order}))
-    }
-}
-
-pub async fn edit(
-    State(shop): State<Arc<Shop>>,
-    Path(order): Path<i64>,
-    Json(edit): Json<Edit>,
-) -> Response {
-    let done = with_retry(&shop.pool, &shop.bugs, &EditOrder { order, note: &edit.note }).await;
-    respond(done, StatusCode::OK)
-}
-
-struct EditOrder<'a> {
-    order: i64,
-    note: &'a str,
-}
-
-impl Work for EditOrder<'_> {
-    type Done = Value;
-    async fn run(&self, connection: &mut PgConnection) -> Result<Value, Problem> {
-        lock_order(connection, self.order).await?.ok_or(UNKNOWN)?;
         sqlx::query(
-            "UPDATE orders SET note = $2, version = version + 1, updated_at = now(),
-             status = CASE status WHEN 'payment_confirmed' THEN 'processing' ELSE status END WHERE id = $1",
+            "UPDATE orders SET status = 'cancelled', version = version + 1, updated_at = now() WHERE id = $1",
         )
         .bind(self.order)
-        .bind(self.note)
         .execute(&mut *connection)
         .await?;
-        sqlx::query("UPDATE payment_trackers SET updated_at = now() WHERE order_id = $1")
-            .bind(self.order)
-            .execute(&mut *connection)
-            .await?;
-        Ok(json!({"edited": self.order}))
-    }
-}
-
-/// A clerk scans boxes: products are taken in the order in which they stand in the delivery, so that
-/// a delivery may deadlock with a checkout. The transaction is then run again.
-pub async fn restock(State(shop): State<Arc<Shop>>, Json(delivery): Json<Delivery>) -> Response {
-    let done = with_retry(&shop.pool, &shop.bugs, &Restock { items: &delivery.items }).await;
-    respond(done, StatusCode::OK)
-}
-
-struct Restock<'a> {
-    items: &'a [Item],
-}
-
-impl Work for Restock<'_> {
-    type Done = Value;
-    async fn run(&self, connection: &mut PgConnection) -> Result<Value, Problem> {
-        for item in self.items {
-            sqlx::query("UPDATE products SET stock = stock + $2 WHERE id = $1")
-                .bind(item.product_id)
-                .bind(item.quantity)
-                .execute(&mut *connection)
-                .await?;
-        }
-        Ok(json!({"restocked": self.items.len()}))
+        sqlx::query(
+            "UPDATE payment_trackers SET status = 'cancelled', updated_at = now() WHERE order_id = $1",
+        )
+        .bind(self.order)
+        .execute(&mut *connection)
+        .await?;
+        return_stock(connection, self.order).await?;
+        Ok(json!({"cancelled": self.order}))
     }
 }

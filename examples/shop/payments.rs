@@ -1,12 +1,51 @@
-//! What payments do to orders. Lock order: orders, payment_trackers, payment_transactions, products.
+//! What payments do to orders.
+//!
+//! Everybody locks in this order: orders, payment_trackers, payment_transactions, products by key, users.
+//! Whoever holds the lock on an order decides what becomes of it: an order that waits for its payment is
+//! paid or given up, once.
 
 use serde_json::Value;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Row};
 
 use crate::{
     bugs::{Bug, Bugs},
-    database::Problem,
+    events::Effect,
+    problem::Problem,
 };
+
+const CURRENCY: &str = "eur";
+
+/// An order that this transaction has locked.
+pub struct Order {
+    pub id: i64,
+    pub status: String,
+    cents: i64,
+    intent: Option<String>,
+}
+
+impl Order {
+    pub fn is_open(&self) -> bool {
+        self.status == "pending_payment"
+    }
+}
+
+/// Locks an order; `None` when there is no such order.
+pub async fn lock_order(connection: &mut PgConnection, id: i64) -> Result<Option<Order>, Problem> {
+    let row = sqlx::query(
+        "SELECT status, (total * 100)::bigint AS cents, payment_intent_id FROM orders WHERE id = $1 FOR UPDATE",
+    )
+    .bind(id)
+    .fetch_optional(connection)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let order = Order {
+        id,
+        status: row.try_get("status")?,
+        cents: row.try_get("cents")?,
+        intent: row.try_get("payment_intent_id")?,
+    };
+    Ok(Some(order))
+}
 
 /// The order that an object of the provider belongs to.
 pub fn order_of(object: &Value) -> i64 {
@@ -14,25 +53,30 @@ pub fn order_of(object: &Value) -> i64 {
     id.as_i64().or_else(|| id.as_str()?.parse().ok()).unwrap_or_default()
 }
 
-/// The payment succeeded: the order is confirmed and the money booked, once. False for an order that
-/// isn't ours or isn't waiting for money.
+/// The payment succeeded: the order is confirmed and the money booked, once.
 pub async fn succeeded(
     connection: &mut PgConnection,
     intent: &Value,
     bugs: &Bugs,
-) -> Result<bool, Problem> {
-    let order = order_of(intent);
-    let Some(status) = lock_order(connection, order).await? else { return Ok(false) };
-    // Without this the last event wins, whichever that is.
-    if status != "pending_payment" && !bugs.has(Bug::NoStateMachine) {
-        return Ok(false);
-    }
+) -> Result<Effect, Problem> {
+    let Some(order) = lock_order(connection, order_of(intent)).await? else { return Ok(Effect::Ignored) };
     let id = intent["id"].as_str().unwrap_or_default();
+    if !bugs.has(Bug::NoStateMachine) {
+        if order.intent.as_deref() == Some(id) {
+            return Ok(Effect::Ignored);
+        }
+        let received = intent["amount_received"].as_i64().unwrap_or_default();
+        let in_full = received == order.cents && intent["currency"] == CURRENCY;
+        if !order.is_open() || !in_full {
+            return owe(connection, &order, intent).await;
+        }
+    }
+    // BUG, without the lines above: the last event wins, whichever that is.
     sqlx::query(
         "UPDATE orders SET status = 'payment_confirmed', payment_intent_id = $2, version = version + 1,
          updated_at = now() WHERE id = $1",
     )
-    .bind(order)
+    .bind(order.id)
     .bind(id)
     .execute(&mut *connection)
     .await?;
@@ -40,16 +84,17 @@ pub async fn succeeded(
         "UPDATE payment_trackers SET status = 'succeeded', stripe_payment_intent_id = $2,
          failure_code = NULL, updated_at = now() WHERE order_id = $1",
     )
-    .bind(order)
+    .bind(order.id)
     .bind(id)
     .execute(&mut *connection)
     .await?;
-    book(connection, order).await
+    book(connection, order.id).await?;
+    Ok(Effect::Applied)
 }
 
 /// Books the money of an order for its sellers.
-pub async fn book(connection: &mut PgConnection, order: i64) -> Result<bool, Problem> {
-    let booked = sqlx::query(
+pub async fn book(connection: &mut PgConnection, order: i64) -> Result<(), Problem> {
+    sqlx::query(
         "INSERT INTO payment_transactions (order_id, seller_id, amount)
          SELECT i.order_id, p.seller_id, sum(i.quantity * i.price) FROM order_items i
          JOIN products p ON p.id = i.product_id WHERE i.order_id = $1 GROUP BY i.order_id, p.seller_id",
@@ -57,50 +102,57 @@ pub async fn book(connection: &mut PgConnection, order: i64) -> Result<bool, Pro
     .bind(order)
     .execute(connection)
     .await?;
-    Ok(booked.rows_affected() > 0)
+    Ok(())
 }
 
-/// The payment failed: the order is given up and its stock goes back. False as above.
-pub async fn failed(connection: &mut PgConnection, intent: &Value, bugs: &Bugs) -> Result<bool, Problem> {
-    let order = order_of(intent);
+/// Money came for an order that is given up, paid already, or not what was paid for. Whoever forgets it
+/// has taken it. Each payment is noted once, however many events tell of it.
+async fn owe(connection: &mut PgConnection, order: &Order, intent: &Value) -> Result<Effect, Problem> {
+    sqlx::query(
+        "INSERT INTO refunds_due (order_id, payment_intent_id, amount, currency)
+         VALUES ($1, $2, $3::bigint / 100.0, $4) ON CONFLICT DO NOTHING",
+    )
+    .bind(order.id)
+    .bind(intent["id"].as_str())
+    .bind(intent["amount_received"].as_i64())
+    .bind(intent["currency"].as_str())
+    .execute(connection)
+    .await?;
+    Ok(Effect::RefundDue)
+}
+
+/// The payment failed: the order is given up and its stock goes back.
+pub async fn failed(connection: &mut PgConnection, intent: &Value, bugs: &Bugs) -> Result<Effect, Problem> {
+    let id = order_of(intent);
     if bugs.has(Bug::WrongLockOrder) {
-        // The handler was written around the tracker: whoever holds the order and wants its tracker
+        // BUG: the handler was written around the tracker. Whoever holds the order and wants its tracker
         // meets us half-way.
         sqlx::query("SELECT id FROM payment_trackers WHERE order_id = $1 FOR UPDATE")
-            .bind(order)
+            .bind(id)
             .fetch_optional(&mut *connection)
             .await?;
     }
-    let Some(status) = lock_order(connection, order).await? else { return Ok(false) };
-    if status != "pending_payment" && !bugs.has(Bug::NoStateMachine) {
-        return Ok(false);
+    let Some(order) = lock_order(connection, id).await? else { return Ok(Effect::Ignored) };
+    // BUG, without this: an order that is paid is given up.
+    if !order.is_open() && !bugs.has(Bug::NoStateMachine) {
+        return Ok(Effect::Ignored);
     }
-    let code = intent["last_payment_error"]["code"].as_str();
     sqlx::query(
         "UPDATE orders SET status = 'payment_failed', version = version + 1, updated_at = now() WHERE id = $1",
     )
-    .bind(order)
+    .bind(order.id)
     .execute(&mut *connection)
     .await?;
     sqlx::query(
         "UPDATE payment_trackers SET status = 'failed', failure_code = $2, updated_at = now()
          WHERE order_id = $1",
     )
-    .bind(order)
-    .bind(code)
+    .bind(order.id)
+    .bind(intent["last_payment_error"]["code"].as_str())
     .execute(&mut *connection)
     .await?;
-    return_stock(connection, order).await?;
-    Ok(true)
-}
-
-/// Locks an order and returns its status; `None` when there is no such order.
-pub async fn lock_order(connection: &mut PgConnection, order: i64) -> Result<Option<String>, Problem> {
-    let status = sqlx::query_scalar::<_, String>("SELECT status FROM orders WHERE id = $1 FOR UPDATE")
-        .bind(order)
-        .fetch_optional(connection)
-        .await?;
-    Ok(status)
+    return_stock(connection, order.id).await?;
+    Ok(Effect::Applied)
 }
 
 /// Puts the units of an order back on the shelf, products in the order of their keys.

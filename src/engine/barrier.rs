@@ -1,7 +1,7 @@
 //! A barrier of workers that opens again and again.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -16,19 +16,34 @@ pub(super) enum Passed {
     Opened,
     /// Too few came in time.
     TimedOut,
-    /// The run is ending.
+    /// The run is ending, or too few workers are left.
     Stopped,
 }
 
 /// The meeting point. A worker that gives up is taken off the count, so that those who come
-/// later don't meet a ghost.
+/// later don't meet a ghost; once too few workers are left nobody waits any more.
 #[derive(Debug)]
 pub(super) struct BarrierGate {
     parties: u32,
     timeout: Duration,
-    arrived: Mutex<u32>,
+    count: Mutex<Count>,
+    state: watch::Sender<State>,
+}
+
+#[derive(Debug)]
+struct Count {
+    arrived: u32,
+    /// Workers that may still come.
+    workers: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct State {
     /// How often it has opened, and when it did last.
-    opened: watch::Sender<(u64, Instant)>,
+    generation: u64,
+    opened: Instant,
+    /// Fewer workers are left than it takes.
+    deserted: bool,
 }
 
 /// Takes a worker that doesn't wait any more off the count, however its waiting ends.
@@ -39,49 +54,72 @@ struct Arrival<'a> {
 
 impl Drop for Arrival<'_> {
     fn drop(&mut self) {
-        let mut arrived = self.gate.arrived.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.gate.opened.borrow().0 == self.generation {
-            *arrived -= 1;
+        let mut count = self.gate.count();
+        if self.gate.state.borrow().generation == self.generation {
+            count.arrived -= 1;
         }
     }
 }
 
 impl BarrierGate {
-    pub(super) fn new(parties: u32, timeout: Duration) -> Self {
-        Self { parties, timeout, arrived: Mutex::new(0), opened: watch::Sender::new((0, Instant::now())) }
+    /// `workers`: of the whole run.
+    pub(super) fn new(parties: u32, timeout: Duration, workers: u32) -> Self {
+        let state = State { generation: 0, opened: Instant::now(), deserted: workers < parties };
+        Self {
+            parties,
+            timeout,
+            count: Mutex::new(Count { arrived: 0, workers }),
+            state: watch::Sender::new(state),
+        }
     }
 
     /// Returns how it ended, and the moment at which the barrier opened.
     pub(super) async fn wait(&self, stop: &StopSignal) -> (Passed, Instant) {
-        let mut opened = self.opened.subscribe();
+        let mut state = self.state.subscribe();
         let Some(arrival) = self.arrive() else {
-            let moment = self.opened.borrow().1;
-            return (Passed::Opened, moment);
+            return (Passed::Opened, self.state.borrow().opened);
         };
         let generation = arrival.generation;
         let ended = tokio::select! {
             biased;
-            _ = opened.wait_for(|(now, _)| *now != generation) => Passed::Opened,
+            _ = state.wait_for(|now| now.generation != generation || now.deserted) => Passed::Stopped,
             () = stop.stopped() => Passed::Stopped,
             () = tokio::time::sleep(self.timeout) => Passed::TimedOut,
         };
         drop(arrival);
-        let (now, moment) = *self.opened.borrow();
         // It may have opened at the last moment.
-        if now == generation { (ended, moment) } else { (Passed::Opened, moment) }
+        let now = *self.state.borrow();
+        let passed = if now.generation == generation { ended } else { Passed::Opened };
+        (passed, now.opened)
+    }
+
+    /// A worker has ended and won't come any more.
+    pub(super) fn leave(&self) {
+        let mut count = self.count();
+        count.workers = count.workers.saturating_sub(1);
+        if count.workers < self.parties {
+            self.state.send_modify(|state| state.deserted = true);
+        }
     }
 
     /// `None` for the last one, who opens it.
     fn arrive(&self) -> Option<Arrival<'_>> {
-        let mut arrived = self.arrived.lock().unwrap_or_else(PoisonError::into_inner);
-        let generation = self.opened.borrow().0;
-        *arrived += 1;
-        if *arrived < self.parties {
+        let mut count = self.count();
+        let generation = self.state.borrow().generation;
+        count.arrived += 1;
+        if count.arrived < self.parties {
             return Some(Arrival { gate: self, generation });
         }
-        *arrived = 0;
-        self.opened.send_replace((generation + 1, Instant::now()));
+        count.arrived = 0;
+        self.state.send_modify(|state| {
+            state.generation += 1;
+            state.opened = Instant::now();
+        });
         None
+    }
+
+    fn count(&self) -> MutexGuard<'_, Count> {
+        self.count.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -93,7 +131,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_opens_for_the_last_one_and_again() {
-        let gate = Arc::new(BarrierGate::new(2, Duration::from_secs(5)));
+        let gate = Arc::new(BarrierGate::new(2, Duration::from_secs(5), 4));
         let stop = StopSignal::default();
         for _ in 0..2 {
             let (one, other) = tokio::join!(gate.wait(&stop), gate.wait(&stop));
@@ -104,7 +142,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_gives_up_is_not_counted() {
-        let gate = BarrierGate::new(2, Duration::from_secs(5));
+        let gate = BarrierGate::new(2, Duration::from_secs(5), 4);
         let stop = StopSignal::default();
         assert_eq!(gate.wait(&stop).await.0, Passed::TimedOut);
         drop(Box::pin(gate.wait(&stop)));
@@ -113,5 +151,21 @@ mod tests {
         assert_eq!(gate.wait(&stop).await.0, Passed::TimedOut, "one alone never opens it");
         stop.stop();
         assert_eq!(gate.wait(&stop).await.0, Passed::Stopped);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_when_too_few_are_left() {
+        let gate = BarrierGate::new(2, Duration::from_secs(5), 3);
+        let stop = StopSignal::default();
+        gate.leave();
+        let waiting = async {
+            tokio::task::yield_now().await;
+            gate.leave();
+        };
+        let begun = tokio::time::Instant::now();
+        let (waited, ()) = tokio::join!(gate.wait(&stop), waiting);
+        assert_eq!(waited.0, Passed::Stopped);
+        assert_eq!(gate.wait(&stop).await.0, Passed::Stopped, "nor does one who comes later");
+        assert!(begun.elapsed().is_zero());
     }
 }

@@ -11,7 +11,8 @@ use tokio::sync::oneshot;
 
 use super::{
     barrier::{BarrierGate, Passed},
-    request::{Judged, Rendered, unix_seconds},
+    judge::Judged,
+    request::{PreparedRequest, Rendered, unix_seconds},
     shared::StopSignal,
 };
 use crate::{
@@ -19,10 +20,7 @@ use crate::{
     plan::Request,
     target::{
         Failure,
-        http::{
-            Answer, Connection, HeaderName, HeaderValue, HttpEndpoint, Message, Outgoing, OutgoingBody,
-            Signer, hold,
-        },
+        http::{Answer, Connection, HttpEndpoint, Message, Outgoing, OutgoingBody, hold},
     },
 };
 
@@ -30,7 +28,7 @@ use crate::{
 pub(super) struct Deliveries<'a> {
     pub request: &'a Request,
     pub endpoint: &'a HttpEndpoint,
-    pub signer: Option<&'a Signer>,
+    pub prepared: &'a PreparedRequest,
     pub jitter: &'a RefCell<&'a mut ChaCha8Rng>,
     /// Judges an answer, and tells the retries that the service made.
     pub judge: &'a dyn Fn(&Answer) -> (Judged, u64),
@@ -103,8 +101,10 @@ impl Deliveries<'_> {
         loop {
             let body = first.take().unwrap_or_else(|| rendered.body.clone().into());
             let begun = Instant::now();
-            let sent =
-                connection.send(self.endpoint, self.outgoing(rendered), body, self.request.timeout).await;
+            let sent = match self.outgoing(rendered) {
+                Ok(outgoing) => connection.send(self.endpoint, outgoing, body, self.request.timeout).await,
+                Err(failure) => Err(failure),
+            };
             delivered.ended = Instant::now();
             delivered.times.push(delivered.ended - begun);
             let failure = match sent {
@@ -142,24 +142,21 @@ impl Deliveries<'_> {
     }
 
     /// The request, signed now.
-    fn outgoing(&self, rendered: &Rendered) -> Outgoing {
+    fn outgoing(&self, rendered: &Rendered) -> Result<Outgoing, Failure> {
         let mut headers = rendered.headers.clone();
-        if let Some(signer) = self.signer {
+        if let Some(signer) = &self.prepared.signer {
             let message = Message {
                 body: &rendered.body,
                 now: unix_seconds(),
                 id: &rendered.id,
-                method: &self.request.method,
-                path: &rendered.path,
+                method: self.prepared.method.as_str(),
+                path: rendered.uri.path_and_query().map_or("/", |path| path.as_str()),
             };
-            for (name, value) in signer.headers(message) {
-                // Names were checked and values are plain text, so that this never fails.
-                if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-                    headers.push((name, value));
-                }
-            }
+            signer
+                .sign(message, &mut headers)
+                .map_err(|error| Failure::http(Cause::Value, error.to_string()))?;
         }
-        Outgoing { method: self.request.method.clone(), path: rendered.path.clone(), headers }
+        Ok(Outgoing { method: self.prepared.method.clone(), uri: rendered.uri.clone(), headers })
     }
 
     /// Deliveries whose last byte is held back until all are that far, and until the barrier opens when

@@ -7,6 +7,7 @@ use super::{
     worker::{Worker, open_session},
 };
 use crate::{
+    dialect::Begin,
     plan::{Gate, Plan, Step},
     target::{Failure, Session},
 };
@@ -27,7 +28,7 @@ impl Worker {
         let shared = std::sync::Arc::clone(&self.shared);
         let prepared = &shared.settings.prepared[gate.statement.0];
         let locked = async {
-            session.begin(None).await?;
+            session.begin(None, Begin::Deferred).await?;
             session.execute(prepared, &values, false).await
         };
         if let Err(failure) = locked.await {

@@ -14,7 +14,7 @@ use super::{
     watch::{self as watcher, Watch, Watched},
 };
 use crate::{
-    measure::{Recorder, WaitRecorder},
+    measure::{ApplicationRecorder, Recorder, WaitRecorder},
     plan::Work,
     target::{ConnectError, Session, http::HttpEndpointError},
 };
@@ -23,6 +23,8 @@ use crate::{
 pub struct LoadOutcome {
     pub recorder: Recorder,
     pub waits: WaitRecorder,
+    /// What the application's sessions were seen to do, when its database is watched.
+    pub application: Option<ApplicationRecorder>,
     /// From the release of the workers to the end of the last one, without the warm-up.
     pub duration: Duration,
     /// Of an open load: operations planned, and those of them that were started.
@@ -35,6 +37,8 @@ pub struct LoadOutcome {
 pub struct Beside<'a> {
     pub control: &'a mut Session,
     pub invariants: &'a mut InvariantState,
+    /// Samples the other sessions, so that a slow invariant doesn't hold that up.
+    pub sampling: &'a mut Session,
 }
 
 /// Why there was no load.
@@ -124,8 +128,9 @@ pub async fn run_load(
                 }
                 Work::Iterations(_) | Work::Duration(_) => None,
             };
-            let Watched { waits, problem } = watched;
-            Ok(LoadOutcome { recorder, waits, duration, arrivals, watch_problem: problem })
+            let Watched { waits, levels, application, problem } = watched;
+            recorder.isolation.extend(levels.seen);
+            Ok(LoadOutcome { recorder, waits, application, duration, arrivals, watch_problem: problem })
         }
     }
 }

@@ -9,9 +9,12 @@ mod changes;
 mod check;
 mod delivery;
 mod gate;
+mod judge;
+mod levels;
 mod load;
 mod race;
 mod request;
+mod sampling;
 #[cfg(test)]
 mod scripted_tests;
 mod shard;

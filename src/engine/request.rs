@@ -5,6 +5,7 @@
 
 use std::{
     cell::RefCell,
+    sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -15,6 +16,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{
     delivery::{Delivered, Deliveries, Start},
+    judge::judge,
     step::Stop,
     worker::Worker,
 };
@@ -25,12 +27,16 @@ use crate::{
     plan::{Body, Captured, Content, DeliveryOrder, Plan, Request, RequestIndex},
     target::{
         Failure,
-        http::{Answer, Connection, HeaderName, HeaderValue, HttpEndpoint, HttpEndpointError, Signer},
+        http::{
+            Answer, CONTENT_LENGTH, CONTENT_TYPE, Connection, HeaderMap, HeaderName, HeaderValue,
+            HttpEndpoint, HttpEndpointError, Method, Signer, Uri,
+        },
     },
 };
 
 /// A request of the plan with what is prepared once: keys and names of headers.
 pub(super) struct PreparedRequest {
+    pub method: Method,
     pub signer: Option<Signer>,
     header_names: Vec<HeaderName>,
     content_types: Vec<Option<HeaderValue>>,
@@ -49,6 +55,8 @@ impl PreparedRequest {
             HeaderValue::from_str(text).map(Some).map_err(|_| format!("`{text}` can't be a content type"))
         };
         Ok(Self {
+            method: Method::from_bytes(request.method.as_bytes())
+                .map_err(|_| format!("`{}` is no method", request.method))?,
             signer: request
                 .sign
                 .as_ref()
@@ -62,9 +70,11 @@ impl PreparedRequest {
 }
 
 /// A request, rendered: what is sent again and again.
+#[derive(Clone)]
 pub(super) struct Rendered {
-    pub path: String,
-    pub headers: Vec<(HeaderName, HeaderValue)>,
+    pub uri: Uri,
+    /// All but the signature.
+    pub headers: HeaderMap,
     pub body: Bytes,
     /// For schemes that sign an id.
     pub id: String,
@@ -72,13 +82,13 @@ pub(super) struct Rendered {
 
 /// A worker's connections to one service.
 pub(super) struct ServiceConnections {
-    pub endpoint: HttpEndpoint,
+    pub endpoint: Arc<HttpEndpoint>,
     pub connections: Vec<Connection>,
 }
 
 impl ServiceConnections {
-    pub(super) fn new(endpoint: &HttpEndpoint) -> Result<Self, HttpEndpointError> {
-        Ok(Self { endpoint: endpoint.clone(), connections: vec![Connection::new(endpoint)?] })
+    pub(super) fn new(endpoint: &Arc<HttpEndpoint>) -> Result<Self, HttpEndpointError> {
+        Ok(Self { endpoint: Arc::clone(endpoint), connections: vec![Connection::new(endpoint)?] })
     }
 
     /// As many as are used at once.
@@ -117,7 +127,7 @@ impl Worker {
         match (&request.changes, acknowledged) {
             (Some(changes), Some((answer, at))) => {
                 let status = answer.status.as_u16();
-                self.look_for_changes(plan, &request.name, changes, status, at).await
+                Box::pin(self.look_for_changes(plan, &request.name, changes, status, at)).await
             }
             _ => Ok(()),
         }
@@ -125,23 +135,15 @@ impl Worker {
 
     /// Every body, copied and put in order.
     fn render(&mut self, request: &Request, index: RequestIndex) -> Result<Vec<Rendered>, Failure> {
-        let shared = std::sync::Arc::clone(&self.shared);
+        let shared = Arc::clone(&self.shared);
         let prepared = &shared.requests[index.0];
         let delivery = &request.delivery;
-        let mut all = Vec::with_capacity(request.bodies.len() * delivery.copies as usize);
+        let mut all: Vec<Rendered> = Vec::with_capacity(request.bodies.len() * delivery.copies as usize);
         for (body, content_type) in request.bodies.iter().zip(&prepared.content_types) {
             let mut first: Option<usize> = None;
             for _ in 0..delivery.copies {
                 let one = match first.filter(|_| delivery.same_event_id) {
-                    Some(at) => {
-                        let Rendered { path, headers, body, id } = &all[at];
-                        Rendered {
-                            path: path.clone(),
-                            headers: headers.clone(),
-                            body: body.clone(),
-                            id: id.clone(),
-                        }
-                    }
+                    Some(at) => all[at].clone(),
                     None => self.render_one(request, prepared, body, content_type.as_ref())?,
                 };
                 first.get_or_insert(all.len());
@@ -164,9 +166,16 @@ impl Worker {
         content_type: Option<&HeaderValue>,
     ) -> Result<Rendered, Failure> {
         let frame = &self.frame;
+        // The names of a payload are its own: what they stood for before, they stand for afterwards.
+        let before: Vec<Value> = body.bindings.iter().map(|(slot, _)| frame.load(*slot)).collect();
         for (slot, template) in &body.bindings {
             frame.store(*slot, template.evaluate(frame).map_err(|error| value(&error))?);
         }
+        let bytes = content(&body.content, frame, self.body_size)?;
+        for ((slot, _), before) in body.bindings.iter().zip(before) {
+            frame.store(*slot, before);
+        }
+        self.body_size = self.body_size.max(bytes.len());
         let text = |template: &crate::expression::Template| {
             template.evaluate(frame).map(|value| to_text(&value)).map_err(|error| value(&error))
         };
@@ -179,18 +188,26 @@ impl Worker {
             path.push(if path.contains('?') { '&' } else { '?' });
             path.push_str(&query.finish());
         }
-        let mut headers = Vec::with_capacity(prepared.header_names.len() + 3);
-        headers.extend(content_type.map(|value| (content_type_name(), value.clone())));
+        let endpoint = &self.services[request.service].endpoint;
+        let usual = endpoint.headers();
+        // One more for the signature.
+        let mut headers = HeaderMap::with_capacity(usual.len() + prepared.header_names.len() + 2);
+        headers.extend(usual.iter().map(|(name, value)| (name.clone(), value.clone())));
+        if let Some(value) = content_type {
+            headers.insert(CONTENT_TYPE, value.clone());
+        }
         for (name, (_, template)) in prepared.header_names.iter().zip(&request.headers) {
-            let written = text(template)?;
-            let header = HeaderValue::from_str(&written).map_err(|_| {
+            let value = HeaderValue::try_from(text(template)?).map_err(|_| {
                 let message = format!("the value of header {name} has characters that HTTP doesn't allow");
                 Failure::http(Cause::Value, message)
             })?;
-            headers.push((name.clone(), header));
+            headers.insert(name.clone(), value);
         }
-        let bytes = content(&body.content, frame, self.body_size)?;
-        self.body_size = self.body_size.max(bytes.len());
+        // A service may insist on a length, even of nothing (RFC 9110, 8.6).
+        if bytes.is_empty() && matches!(prepared.method.as_str(), "POST" | "PUT" | "PATCH") {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        let uri = endpoint.uri(path)?;
         let id = match request.sign.as_ref().and_then(|sign| sign.id.as_ref()) {
             Some(template) => text(template)?,
             None if request.sign.as_ref().is_some_and(crate::plan::Sign::has_id) => {
@@ -203,7 +220,7 @@ impl Worker {
             }
             None => String::new(),
         };
-        Ok(Rendered { path, headers, body: bytes, id })
+        Ok(Rendered { uri, headers, body: bytes, id })
     }
 
     async fn deliver(
@@ -213,7 +230,7 @@ impl Worker {
         index: RequestIndex,
         rendered: Vec<Rendered>,
     ) -> Result<Vec<Delivered>, Stop> {
-        let shared = std::sync::Arc::clone(&self.shared);
+        let shared = Arc::clone(&self.shared);
         let count = rendered.len();
         let service = &mut self.services[request.service];
         service.at_least(count);
@@ -223,7 +240,7 @@ impl Worker {
         let deliveries = Deliveries {
             request,
             endpoint,
-            signer: shared.requests[index.0].signer.as_ref(),
+            prepared: &shared.requests[index.0],
             jitter: &jitter,
             judge: &|answer: &Answer| judge(request, frame, answer),
         };
@@ -242,16 +259,17 @@ impl Worker {
                 rendered.iter().zip(connections.iter_mut()).enumerate().map(|(n, (one, connection))| {
                     deliveries.one(connection, one, Start::At(begun + pause(n)))
                 });
-            return Ok(join_all(all).await);
+            return Ok(Box::pin(join_all(all)).await);
         }
         let gate = request.hold.map(|barrier| &shared.barriers[barrier]);
-        let (delivered, skews) = deliveries
-            .held(connections, &rendered, gate, &shared.settings.stop)
-            .await
-            .map_err(|passed| match passed {
-                super::barrier::Passed::Stopped => Stop::Skipped,
-                _ => too_few(plan, request.hold),
-            })?;
+        // Boxed, as everything rare is: it would make the future of every worker larger.
+        let (delivered, skews) =
+            Box::pin(deliveries.held(connections, &rendered, gate, &shared.settings.stop)).await.map_err(
+                |passed| match passed {
+                    super::barrier::Passed::Stopped => Stop::Skipped,
+                    _ => too_few(plan, request.hold),
+                },
+            )?;
         if self.measured {
             let release = request.hold.map_or(Release::Copies, Release::Barrier);
             let mut recorder = self.recorder.borrow_mut();
@@ -364,6 +382,7 @@ impl Worker {
                         serde_json::from_slice(&answer.body).unwrap_or(serde_json::Value::Null);
                     let found = path.query(&json).all();
                     match found.as_slice() {
+                        [] => Value::from(()),
                         [only] => crate::expression::from_json(only),
                         several => several.iter().map(|one| crate::expression::from_json(one)).collect(),
                     }
@@ -375,71 +394,6 @@ impl Worker {
     }
 }
 
-/// What an answer is: fine, an assertion that doesn't hold, or a failure with a cause.
-pub(super) enum Judged {
-    Fine,
-    Assertion(String),
-    Failure(Failure),
-}
-
-/// Puts the answer where expressions find it and asks them. Returns the retries that the service says
-/// it made, too.
-fn judge(request: &Request, frame: &Frame, answer: &Answer) -> (Judged, u64) {
-    let slots = &request.answer;
-    if let Some(slot) = slots.status {
-        frame.store(slot, Value::from(answer.status.as_u16()));
-    }
-    if let Some(slot) = slots.headers {
-        frame.store(slot, answer.header_values());
-    }
-    if let Some(slot) = slots.body {
-        match answer.text() {
-            Ok(text) => frame.store(slot, Value::from(text)),
-            Err(failure) => return (Judged::Failure(failure), 0),
-        }
-    }
-    if let Some(slot) = slots.json {
-        frame.store(slot, answer.json());
-    }
-    let retries = request
-        .service_retries
-        .as_ref()
-        .and_then(|expression| expression.evaluate(frame).ok()?.as_i64())
-        .map_or(0, |retries| u64::try_from(retries).unwrap_or_default());
-    (verdict(request, frame, answer), retries)
-}
-
-fn verdict(request: &Request, frame: &Frame, answer: &Answer) -> Judged {
-    for (cause, expression) in &request.causes {
-        match expression.holds(frame) {
-            Ok(true) => return Judged::Failure(Failure::http(cause.clone(), answer.describe())),
-            Ok(false) => {}
-            Err(error) => return Judged::Failure(value(&error)),
-        }
-    }
-    let status = answer.status.as_u16();
-    for assertion in &request.assertions {
-        let message = match assertion.holds(frame) {
-            Ok(true) => continue,
-            Ok(false) => {
-                format!("`{}` doesn't hold: the answer was {}", assertion.source(), answer.describe())
-            }
-            Err(error) => format!("{error}: the answer was {}", answer.describe()),
-        };
-        // A status that says what went wrong says more than that an assertion didn't hold.
-        return match status {
-            400..=599 => Judged::Failure(Failure::http(Cause::Http(status), message)),
-            _ => Judged::Assertion(message),
-        };
-    }
-    match status {
-        400..=599 if request.assertions.is_empty() => {
-            Judged::Failure(Failure::http(Cause::Http(status), answer.describe()))
-        }
-        _ => Judged::Fine,
-    }
-}
-
 /// The bytes of a body.
 fn content(content: &Content, frame: &Frame, size: usize) -> Result<Bytes, Failure> {
     let text = |template: &crate::expression::Template| {
@@ -447,7 +401,7 @@ fn content(content: &Content, frame: &Frame, size: usize) -> Result<Bytes, Failu
     };
     Ok(match content {
         Content::Empty => Bytes::new(),
-        Content::Bytes(bytes) => Bytes::from_owner(std::sync::Arc::clone(bytes)),
+        Content::Bytes(bytes) => Bytes::from_owner(Arc::clone(bytes)),
         Content::Text { template, checked } => {
             let text = text(template)?;
             if *checked && let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&text) {
@@ -461,7 +415,7 @@ fn content(content: &Content, frame: &Frame, size: usize) -> Result<Bytes, Failu
         Content::Json(template) => {
             let mut out = Vec::with_capacity(size);
             template
-                .write_json(&mut out, &mut |expression| expression.evaluate(frame))
+                .write(&mut out, &mut |expression| expression.evaluate(frame))
                 .map_err(|error| value(&error))?;
             Bytes::from(out)
         }
@@ -473,10 +427,6 @@ fn content(content: &Content, frame: &Frame, size: usize) -> Result<Bytes, Failu
             Bytes::from(form.finish())
         }
     })
-}
-
-fn content_type_name() -> HeaderName {
-    HeaderName::from_static("content-type")
 }
 
 fn value(error: &EvaluationError) -> Failure {

@@ -66,7 +66,7 @@ pub struct EngineSettings {
     /// `None` for a plan without a database.
     pub endpoint: Option<Endpoint>,
     /// The plan's services.
-    pub services: Vec<HttpEndpoint>,
+    pub services: Vec<Arc<HttpEndpoint>>,
     /// `application_name` is the prefix that the workers add their numbers to.
     pub session: SessionSettings,
     pub seed: u64,
@@ -103,7 +103,7 @@ impl Shared {
         let barriers = plan
             .barriers
             .iter()
-            .map(|barrier| BarrierGate::new(barrier.parties, barrier.timeout))
+            .map(|barrier| BarrierGate::new(barrier.parties, barrier.timeout, plan.load.concurrency))
             .collect();
         let requests = plan.requests.iter().map(PreparedRequest::new);
         let requests = requests.collect::<Result<_, _>>()?;

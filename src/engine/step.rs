@@ -250,7 +250,7 @@ impl Worker {
                 let columns = self.heard.as_ref().and_then(|heard| heard.columns.get(&**sql));
                 (with_columns(tables, columns), failure.map_or(Ok(Rows { rows, affected }), Err))
             }
-            Prepared::Postgres(_) | Prepared::Scripted(_) => {
+            Prepared::Postgres(_) | Prepared::MySql(_) | Prepared::Sqlite(_) | Prepared::Scripted(_) => {
                 let executed = self.session().execute(prepared, values, true).await;
                 let tables = executed.iter().map(|rows| as_texts(prepared.columns(), rows)).collect();
                 (tables, executed)

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::{step::Stop, worker::Worker};
 use crate::{
+    dialect::Begin,
     outcome::Cause,
     plan::{LocksHeld, Plan, RetryPolicy, SqlStep, Transaction},
     target::Failure,
@@ -66,7 +67,7 @@ impl Worker {
 
     /// An insert whose rows are written down must not be committed before they are.
     async fn recorded_statement(&mut self, plan: &Plan, step: &SqlStep) -> Result<(), Stop> {
-        self.session().begin(None).await.map_err(|failure| failed(BEGIN, failure))?;
+        self.session().begin(None, Begin::Deferred).await.map_err(|failure| failed(BEGIN, failure))?;
         match self.sql(plan, step).await {
             Ok(()) => self.commit().await,
             Err(stop) => {
@@ -77,10 +78,14 @@ impl Worker {
     }
 
     async fn attempt(&mut self, plan: &Plan, transaction: &Transaction) -> Result<(), Stop> {
+        let (isolation, begin) = (transaction.isolation, transaction.begin);
         let in_force =
-            self.session().begin(transaction.isolation).await.map_err(|failure| failed(BEGIN, failure))?;
+            self.session().begin(isolation, begin).await.map_err(|failure| failed(BEGIN, failure))?;
         self.held = Some(LocksHeld::default());
         if self.measured {
+            self.transactions = self.transactions.wrapping_add(1).max(1);
+            let board = &self.shared.settings.board;
+            board.transaction_begins(self.number(), self.transactions, self.operation, isolation);
             let mut recorder = self.recorder.borrow_mut();
             recorder.transactions += 1;
             if let Some(in_force) = in_force {
@@ -90,7 +95,9 @@ impl Worker {
                     .or_default() += 1;
             }
         }
-        match self.steps(plan, &transaction.steps).await {
+        let done = self.steps(plan, &transaction.steps).await;
+        self.shared.settings.board.transaction_ends(self.number());
+        match done {
             Ok(()) => self.commit().await,
             Err(Stop::Rollback) => {
                 self.roll_back().await;

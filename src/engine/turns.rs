@@ -11,6 +11,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::{
+    barrier::BarrierGate,
     load::LoadError,
     request::ServiceConnections,
     shared::Shared,
@@ -65,8 +66,9 @@ impl Worker {
             Work::Arrivals(arrivals) => self.arrivals(&plan, arrivals, released).await,
             Work::Iterations(_) | Work::Duration(_) => self.closed_loop(&plan, released).await,
         }
+        self.shared.barriers.iter().for_each(BarrierGate::leave);
         for session in self.session.into_iter().chain(self.gate_session) {
-            session.close().await;
+            Box::pin(session.close()).await;
         }
     }
 
@@ -121,7 +123,7 @@ impl Worker {
 
     /// Replaces a lost connection, with a pause when that isn't possible now.
     async fn heal(&mut self) {
-        if self.is_session_lost() && !self.reconnect().await {
+        if self.is_session_lost() && !Box::pin(self.reconnect()).await {
             tokio::time::sleep(RECONNECT_PAUSE).await;
         }
     }

@@ -1,23 +1,24 @@
-//! What happens beside the load: lock waits are sampled and invariants checked, both through the
-//! one control session.
+//! What happens beside the load: sessions are sampled and invariants checked, on a session each, so that
+//! a slow invariant doesn't hold up the samples.
 
 use std::{
     future::Future,
     time::{Duration, Instant},
 };
 
-use super::{check::Phase, load::Beside};
-use crate::{
-    measure::{LiveBoard, WaitRecorder, WaitSeen},
-    plan::Plan,
-    target::{LockWait, WaitSampler},
-};
+use tokio::sync::watch;
 
-/// Pause between two samples: at least this, and so long that sampling takes at most a thirtieth
-/// of the time, because `pg_blocking_pids` holds up others for a moment.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-const PAUSE_PER_COST: u32 = 30;
+use super::{
+    check::{InvariantState, Phase},
+    levels::LevelSampler,
+    load::Beside,
+    sampling::{Sampling, sample_until},
+};
+use crate::{
+    measure::{ApplicationRecorder, LiveBoard, WaitRecorder},
+    plan::Plan,
+    target::Session,
+};
 
 /// What is watched.
 pub(super) struct Watch<'a> {
@@ -32,88 +33,67 @@ pub(super) struct Watch<'a> {
 #[derive(Default)]
 pub(super) struct Watched {
     pub waits: WaitRecorder,
+    /// Isolation levels that no transaction reads back itself.
+    pub levels: LevelSampler,
+    /// `None`: no service's database is watched.
+    pub application: Option<ApplicationRecorder>,
     /// The first problem; sampling or checking went on as far as it could.
     pub problem: Option<String>,
 }
 
-/// Watches until `done` is. Statements on the control session are never cut off half-way.
+/// Watches until `done` is. Statements on the sessions are never cut off half-way.
 pub(super) async fn watch(watch: Watch<'_>, beside: Beside<'_>, done: impl Future<Output = ()>) -> Watched {
-    let Beside { control, invariants } = beside;
-    let mut watched = Watched::default();
-    let sampler = match WaitSampler::prepare(control, &watch.prefix).await {
-        Ok(sampler) => Some(sampler),
-        Err(failure) => {
-            watched.problem = Some(format!("lock waits can't be sampled: {failure}"));
-            None
-        }
+    let Beside { control, invariants, sampling } = beside;
+    let (ended, mut ends) = watch::channel(false);
+    let mut ends_too = ends.clone();
+    let announced = async {
+        done.await;
+        ended.send_replace(true);
     };
-    let begun = Instant::now();
-    let mut due: Vec<(usize, Duration, Instant)> =
-        invariants.schedules().into_iter().map(|(index, every)| (index, every, begun + every)).collect();
-    let mut next_sample = begun;
-    let mut last_sample = begun;
-    tokio::pin!(done);
-    loop {
-        let next_check = due.iter().map(|(_, _, at)| *at).min();
-        let next = next_check.map_or(next_sample, |at| at.min(next_sample));
-        tokio::select! {
-            biased;
-            () = &mut done => return watched,
-            () = tokio::time::sleep_until(next.into()) => {}
-        }
-        if control.is_lost() {
-            watched.problem.get_or_insert_with(|| "the control session was lost".to_owned());
-            done.await;
-            return watched;
-        }
-        for (index, every, at) in &mut due {
-            if Instant::now() >= *at {
-                let phase = Phase::During(watch.released.elapsed());
-                invariants.check(*index, phase, None, control).await;
-                *at = Instant::now() + *every;
-            }
-        }
-        if Instant::now() >= next_sample {
-            let Some(sampler) = &sampler else {
-                next_sample = Instant::now() + LONGEST_PAUSE;
-                continue;
-            };
-            let asked = Instant::now();
-            match sampler.sample(control).await {
-                Ok(waits) => {
-                    let cost = asked.elapsed();
-                    watch.board.set_waiting(waits.len());
-                    let seen = waits.into_iter().map(|wait| seen(wait, &watch)).collect();
-                    watched.waits.add(seen, cost, asked.duration_since(last_sample));
-                    next_sample =
-                        Instant::now() + (cost * PAUSE_PER_COST).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
-                    last_sample = asked;
-                }
-                Err(failure) => {
-                    watched
-                        .problem
-                        .get_or_insert_with(|| format!("lock waits can't be sampled: {failure}"));
-                    next_sample = Instant::now() + LONGEST_PAUSE;
-                }
-            }
-        }
+    let samples = Sampling { plan: watch.plan, board: watch.board, prefix: &watch.prefix };
+    let ((), problem, mut watched) = tokio::join!(
+        announced,
+        check_until(watch.released, control, invariants, &mut ends),
+        sample_until(samples, sampling, &mut ends_too),
+    );
+    watched.problem = watched.problem.or(problem);
+    watched
+}
+
+/// Returns at `moment`, or when the load has ended: then true.
+pub(super) async fn sleep_unless_ended(moment: Instant, ended: &mut watch::Receiver<bool>) -> bool {
+    tokio::select! {
+        biased;
+        // The sender outlives the loops, so that waiting can't fail.
+        _ = ended.wait_for(|ended| *ended) => true,
+        () = tokio::time::sleep_until(moment.into()) => false,
     }
 }
 
-fn seen(wait: LockWait, watch: &Watch<'_>) -> WaitSeen {
-    let LockWait { waiting, blocking, waited_ms, since, table } = wait;
-    let operation_of = |process| {
-        let index = watch.board.operation_of(process)?;
-        debug_assert!(index < watch.plan.operations.len());
-        Some(index)
-    };
-    WaitSeen {
-        operation: operation_of(waiting),
-        blocking_operation: blocking.first().copied().and_then(operation_of),
-        waiting,
-        blocking,
-        waited_ms,
-        since,
-        table,
+/// Checks the invariants that have a pause; returns what keeps it from going on.
+async fn check_until(
+    released: Instant,
+    control: &mut Session,
+    invariants: &mut InvariantState,
+    ended: &mut watch::Receiver<bool>,
+) -> Option<String> {
+    let begun = Instant::now();
+    let mut due: Vec<(usize, Duration, Instant)> =
+        invariants.schedules().into_iter().map(|(index, every)| (index, every, begun + every)).collect();
+    while let Some(next) = due.iter().map(|(_, _, at)| *at).min() {
+        if sleep_unless_ended(next, ended).await {
+            return None;
+        }
+        for (index, every, at) in &mut due {
+            if Instant::now() < *at {
+                continue;
+            }
+            if control.is_lost() {
+                return Some("the control session was lost".to_owned());
+            }
+            invariants.check(*index, Phase::During(released.elapsed()), None, control).await;
+            *at = Instant::now() + *every;
+        }
     }
+    None
 }

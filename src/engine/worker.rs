@@ -73,6 +73,8 @@ pub(super) struct Worker {
     pub(super) met: Met,
     /// False in the warm-up.
     pub(super) measured: bool,
+    /// Transactions begun so far.
+    pub(super) transactions: u32,
 }
 
 impl Worker {
@@ -114,6 +116,7 @@ impl Worker {
             operation: 0,
             met: Met::default(),
             measured: true,
+            transactions: 0,
             shared,
         }
     }

@@ -1,7 +1,8 @@
 //! One expression, compiled.
 //!
-//! Plain paths (`order.id`), `random(1, 10)`, `pick(orders)`, `fake.id('pi')`, `now()` and
-//! `status == 200` are evaluated without minijinja: they are what the hot path of a run consists of. Each gives what minijinja would give.
+//! Plain paths (`order.id`), `random(1, 10)`, `pick(orders)`, `fake.id('pi')`, `now()`, `status == 200` and
+//! `(order.total * 100) | round | int` are evaluated without minijinja: they are what the hot path of a
+//! run consists of. Each gives what minijinja would give.
 
 use std::{fmt, sync::LazyLock};
 
@@ -94,6 +95,14 @@ enum Kind {
         number: i64,
         equal: bool,
     },
+    /// `(path * factor) | round | int` of a number with a fraction: an amount in cents.
+    Scaled {
+        slot: usize,
+        attributes: Box<[Box<str>]>,
+        factor: i64,
+        /// For any other value.
+        compiled: Box<minijinja::Expression<'static, 'static>>,
+    },
     Compiled(Box<minijinja::Expression<'static, 'static>>),
 }
 
@@ -118,10 +127,15 @@ impl Expression {
             let similar = names.similar(&name);
             return Err(ExpressionError::UnknownName { name, similar });
         }
-        Ok(match simple(source, names) {
-            Some(kind) => Self { source: source.into(), kind },
-            None => compiled,
-        })
+        if let Some(kind) = simple(source, names) {
+            return Ok(Self { source: source.into(), kind });
+        }
+        match (scaled(source, names), compiled) {
+            (Some(((slot, attributes), factor)), Self { source, kind: Kind::Compiled(compiled) }) => {
+                Ok(Self { source, kind: Kind::Scaled { slot, attributes, factor, compiled } })
+            }
+            (_, compiled) => Ok(compiled),
+        }
     }
 
     /// Compiles an expression whose names are known only when it is evaluated.
@@ -141,10 +155,7 @@ impl Expression {
     pub fn evaluate(&self, frame: &Frame) -> Result<Value, EvaluationError> {
         match &self.kind {
             Kind::Path { slot, attributes } => {
-                let mut value = frame.load(*slot);
-                for attribute in attributes {
-                    value = self.attribute(&value, attribute)?;
-                }
+                let value = self.path(frame, *slot, attributes)?;
                 if value.is_undefined() { Err(self.error("it has no value here")) } else { Ok(value) }
             }
             Kind::Random { low, high } => {
@@ -166,6 +177,16 @@ impl Expression {
                 }
                 Ok(Value::from((value == Value::from(*number)) == *equal))
             }
+            Kind::Scaled { slot, attributes, factor, compiled } => {
+                // Beyond this not every whole number is a float.
+                const EXACT: f64 = 9_007_199_254_740_992.0;
+                let value = self.path(frame, *slot, attributes)?;
+                let float = f64::try_from(value.clone()).ok().filter(|_| !value.is_integer());
+                match float.map(|float| (float * *factor as f64).round_ties_even()) {
+                    Some(scaled) if scaled.abs() < EXACT => Ok(Value::from(scaled as i64)),
+                    _ => self.run(compiled, frame.value()),
+                }
+            }
             Kind::Compiled(_) => self.evaluate_in(frame.value()),
         }
     }
@@ -182,11 +203,23 @@ impl Expression {
         let Kind::Compiled(expression) = &self.kind else {
             unreachable!("an expression that is evaluated in a context was compiled open")
         };
+        self.run(expression, context)
+    }
+
+    fn run(
+        &self,
+        expression: &minijinja::Expression<'static, 'static>,
+        context: Value,
+    ) -> Result<Value, EvaluationError> {
         match expression.eval(context) {
             Ok(value) if value.is_undefined() => Err(self.error("a value in it is missing")),
             Ok(value) => Ok(value),
             Err(error) => Err(self.error(&detail(&error))),
         }
+    }
+
+    fn path(&self, frame: &Frame, slot: usize, attributes: &[Box<str>]) -> Result<Value, EvaluationError> {
+        attributes.iter().try_fold(frame.load(slot), |value, name| self.attribute(&value, name))
     }
 
     /// True when the value is true, as `assert` and `if` understand it.
@@ -233,11 +266,33 @@ fn simple(source: &str, names: &Names) -> Option<Kind> {
             return Some(Kind::Equals { slot, number, equal });
         }
     }
+    let (slot, attributes) = path(source, names)?;
+    Some(Kind::Path { slot, attributes })
+}
+
+/// A slot, and attributes of its value.
+type Path = (usize, Box<[Box<str>]>);
+
+/// A name and attributes after dots.
+fn path(source: &str, names: &Names) -> Option<Path> {
     let mut parts = source.split('.');
     let slot = names.slot(parts.next()?)?;
     let attributes: Option<Box<[Box<str>]>> =
         parts.map(|part| is_identifier(part).then(|| part.into())).collect();
-    Some(Kind::Path { slot, attributes: attributes? })
+    Some((slot, attributes?))
+}
+
+/// `(path * factor) | round | int`.
+fn scaled(source: &str, names: &Names) -> Option<(Path, i64)> {
+    let (product, filters) = source.strip_prefix('(')?.split_once(')')?;
+    let mut filters = filters.split('|').map(str::trim);
+    if !["", "round", "int"].into_iter().all(|name| filters.next() == Some(name))
+        || filters.next().is_some()
+    {
+        return None;
+    }
+    let (value, factor) = product.split_once('*')?;
+    Some((path(value.trim(), names)?, factor.trim().parse().ok()?))
 }
 
 /// What stands between the brackets of a call of `function`.
@@ -272,11 +327,17 @@ mod tests {
         let slot = names.declare("orders");
         let count = names.declare("count");
         let stream = RandomStream { seed: 11, worker: 3, iteration: 5 };
+        for name in ["price", "refund", "huge"] {
+            names.declare(name);
+        }
         let frame = Frame::new(Arc::new(names.clone()), Arc::default(), stream, UNIX_EPOCH);
         let row = |id: i64| Row::new(Arc::from(["id".into()]), vec![Value::from(id)]);
         let rows = FixtureRows::new("orders", (0..50).map(row).collect(), 1);
         frame.store(slot, Value::from_object(rows));
         frame.store(count, Value::from(3));
+        for (name, value) in [("price", 38.385), ("refund", -0.005), ("huge", 1e300)] {
+            frame.store(names.declare(name), Value::from(value));
+        }
         (names, frame)
     }
 
@@ -292,6 +353,11 @@ mod tests {
             ("count == 3", "(count == 3)"),
             ("count != 3", "(count != 3)"),
             ("count == 4", "(count == 4)"),
+            ("(price * 100) | round | int", "((price * 100)) | round | int"),
+            ("(refund*100)|round|int", "((refund * 100)) | round | int"),
+            ("(huge * 100) | round | int", "((huge * 100)) | round | int"),
+            ("(count * 100) | round | int", "((count * 100)) | round | int"),
+            ("(price * -3) | round | int", "((price * -3)) | round | int"),
         ] {
             let (names, frame) = frame();
             let short = Expression::compile(short, &names).expect("compiles");

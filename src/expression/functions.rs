@@ -151,8 +151,10 @@ pub(super) fn provider_id(random: &mut ChaCha8Rng, prefix: &str) -> String {
     let mut id = String::with_capacity(prefix.len() + 25);
     id.push_str(prefix);
     id.push('_');
-    for _ in 0..24 {
-        id.push(char::from(ALPHANUMERIC[random.random_range(0..ALPHANUMERIC.len())]));
-    }
+    let mut bytes = [0; 24];
+    random.fill_bytes(&mut bytes);
+    // Some characters come a little more often than others, which an id may.
+    let letters = bytes.map(|byte| ALPHANUMERIC[usize::from(byte) * ALPHANUMERIC.len() / 256]);
+    id.push_str(std::str::from_utf8(&letters).expect("letters and digits are ASCII"));
     id
 }

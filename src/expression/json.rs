@@ -9,57 +9,100 @@ use super::{
     row::{to_json, to_text},
 };
 
-impl Template {
+/// A document as JSON, compiled: what never changes was written once, and the rest is put between.
+#[derive(Debug)]
+pub struct JsonTemplate(Vec<Part>);
+
+#[derive(Debug)]
+enum Part {
+    /// Bytes of JSON.
+    Written(Vec<u8>),
+    /// A value of its own.
+    Value(Expression),
+    /// Within a text.
+    Text(Expression),
+}
+
+impl From<Template> for JsonTemplate {
+    fn from(template: Template) -> Self {
+        let mut document = Self(Vec::new());
+        document.add(template);
+        document
+    }
+}
+
+impl JsonTemplate {
     /// Writes the value as JSON, with `evaluate` for each expression in it: what
     /// [`Template::evaluate_with`] gives, without the value in between.
-    pub fn write_json<E>(
+    pub fn write<E>(
         &self,
         out: &mut Vec<u8>,
         evaluate: &mut dyn FnMut(&Expression) -> Result<Value, E>,
     ) -> Result<(), E> {
-        match self {
-            Self::Constant(value) => write_value(out, value),
-            Self::Single(expression) => write_value(out, &evaluate(expression)?),
-            Self::Mixed(pieces) => {
-                out.push(b'"');
-                for piece in pieces {
-                    match piece {
-                        Piece::Text(text) => write_escaped(out, text),
-                        Piece::Expression(expression) => {
-                            let value = evaluate(expression)?;
-                            match value.as_str() {
-                                Some(text) => write_escaped(out, text),
-                                None => write_escaped(out, &to_text(&value)),
-                            }
-                        }
+        for part in &self.0 {
+            match part {
+                Part::Written(bytes) => out.extend_from_slice(bytes),
+                Part::Value(expression) => write_value(out, &evaluate(expression)?),
+                Part::Text(expression) => {
+                    let value = evaluate(expression)?;
+                    match value.as_str() {
+                        Some(text) => write_escaped(out, text),
+                        None => write_escaped(out, &to_text(&value)),
                     }
                 }
-                out.push(b'"');
-            }
-            Self::List(items) => {
-                out.push(b'[');
-                for (index, item) in items.iter().enumerate() {
-                    if index > 0 {
-                        out.push(b',');
-                    }
-                    item.write_json(out, evaluate)?;
-                }
-                out.push(b']');
-            }
-            Self::Map(entries) => {
-                out.push(b'{');
-                for (index, (key, item)) in entries.iter().enumerate() {
-                    if index > 0 {
-                        out.push(b',');
-                    }
-                    write_text(out, key);
-                    out.push(b':');
-                    item.write_json(out, evaluate)?;
-                }
-                out.push(b'}');
             }
         }
         Ok(())
+    }
+
+    fn add(&mut self, template: Template) {
+        match template {
+            Template::Constant(value) => write_value(self.written(), &value),
+            Template::Single(expression) => self.0.push(Part::Value(expression)),
+            Template::Mixed(pieces) => {
+                self.written().push(b'"');
+                for piece in pieces {
+                    match piece {
+                        Piece::Text(text) => write_escaped(self.written(), &text),
+                        Piece::Expression(expression) => self.0.push(Part::Text(expression)),
+                    }
+                }
+                self.written().push(b'"');
+            }
+            Template::List(items) => {
+                self.written().push(b'[');
+                for (index, item) in items.into_iter().enumerate() {
+                    if index > 0 {
+                        self.written().push(b',');
+                    }
+                    self.add(item);
+                }
+                self.written().push(b']');
+            }
+            Template::Map(entries) => {
+                self.written().push(b'{');
+                for (index, (key, item)) in entries.into_iter().enumerate() {
+                    if index > 0 {
+                        self.written().push(b',');
+                    }
+                    write_text(self.written(), &key);
+                    self.written().push(b':');
+                    self.add(item);
+                }
+                self.written().push(b'}');
+            }
+        }
+    }
+
+    /// Where what is known now goes.
+    fn written(&mut self) -> &mut Vec<u8> {
+        if !matches!(self.0.last(), Some(Part::Written(_))) {
+            self.0.push(Part::Written(Vec::new()));
+        }
+        match self.0.last_mut() {
+            Some(Part::Written(bytes)) => bytes,
+            _ => unreachable!("it was pushed just now"),
+        }
     }
 }
 
@@ -122,7 +165,9 @@ mod tests {
                 ])),
             ]);
             let mut out = Vec::new();
-            template.write_json::<Infallible>(&mut out, &mut |_| Ok(Value::from(()))).expect("infallible");
+            let document = JsonTemplate::from(template);
+            prop_assert!(matches!(document.0.as_slice(), [Part::Written(_)]), "there is nothing to evaluate");
+            document.write::<Infallible>(&mut out, &mut |_| Ok(Value::from(()))).expect("infallible");
             let read: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
             let expected = serde_json::json!({"n": number, "l": [float, format!("{text}!")]});
             prop_assert_eq!(&read["n"], &expected["n"]);
@@ -131,5 +176,27 @@ mod tests {
                 prop_assert_eq!(read[&text].as_str(), Some(text.as_str()));
             }
         }
+    }
+
+    #[test]
+    fn values_are_put_between_what_is_written() {
+        let expression = || Expression::compile_open("1").expect("compiles");
+        let template = Template::Map(vec![
+            ("a".into(), Template::Single(expression())),
+            ("b".into(), Template::Mixed(vec![Piece::Text("x\"".into()), Piece::Expression(expression())])),
+            (
+                "c".into(),
+                Template::List(vec![Template::Single(expression()), Template::Constant(Value::from(2))]),
+            ),
+        ]);
+        let document = JsonTemplate::from(template);
+        let written = |value: Value| {
+            let mut out = Vec::new();
+            document.write::<Infallible>(&mut out, &mut |_| Ok(value.clone())).expect("infallible");
+            String::from_utf8(out).expect("text")
+        };
+        assert_eq!(written(Value::from(7)), r#"{"a":7,"b":"x\"7","c":[7,2]}"#);
+        assert_eq!(written(Value::from("\n")), r#"{"a":"\n","b":"x\"\n","c":["\n",2]}"#);
+        assert_eq!(written(Value::from(())), r#"{"a":null,"b":"x\"null","c":[null,2]}"#);
     }
 }

@@ -17,6 +17,7 @@ mod template;
 pub use compiled::{EvaluationError, Expression, ExpressionError};
 pub use frame::{Crowd, Frame, Names, RandomStream};
 pub use functions::{FUNCTIONS, is_function};
+pub use json::JsonTemplate;
 pub use layer::layered;
 pub use minijinja::Value;
 pub use payload::{PayloadError, Payloads};

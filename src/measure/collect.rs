@@ -6,7 +6,7 @@ use std::{collections::HashMap, hash::Hash, time::Duration};
 use indexmap::IndexMap;
 
 use super::{
-    LiveBoard, WaitRecorder,
+    ApplicationFindings, ApplicationRecorder, LiveBoard, WaitRecorder,
     recorder::{OperationRecord, Recorder, Release, RequestRecord, SecondRecord},
     results::{
         ArrivalResults, ErrorSample, GateResults, IsolationObservation, IsolationResults, LockOrderResults,
@@ -14,21 +14,27 @@ use super::{
         RetryAttempt, RetryResults, RunResults, TimelineEntry,
     },
 };
-use crate::{outcome::Cause, plan::Plan};
+use crate::{dialect::Dialect, outcome::Cause, plan::Plan};
 
 /// Kinds of failures that are shown.
 const MOST_ERRORS: usize = 20;
 
+/// Everything that a load brings home.
+#[derive(Debug)]
+pub struct Collected<'a> {
+    pub recorder: &'a Recorder,
+    pub waits: &'a WaitRecorder,
+    /// `None`: no application was watched.
+    pub application: Option<ApplicationRecorder>,
+    pub board: &'a LiveBoard,
+    pub duration: Duration,
+    /// Of an open load: operations planned, and those started.
+    pub arrivals: Option<(u64, u64)>,
+}
+
 /// Fills in everything that the load recorded.
-pub fn collect(
-    results: &mut RunResults,
-    plan: &Plan,
-    recorder: &Recorder,
-    waits: &WaitRecorder,
-    board: &LiveBoard,
-    duration: Duration,
-    arrivals: Option<(u64, u64)>,
-) {
+pub fn collect(results: &mut RunResults, plan: &Plan, collected: Collected<'_>) {
+    let Collected { recorder, waits, application, board, duration, arrivals } = collected;
     let names = plan.operation_names();
     let seconds = measured_seconds(recorder, duration);
     results.duration_ms = duration.as_secs_f64() * 1e3;
@@ -42,9 +48,14 @@ pub fn collect(
     }
     results.totals = operation(&all, seconds);
     results.totals.lock_wait_ms = waits.total_ms;
+    let retries_told = plan.requests.iter().any(|request| request.service_retries.is_some());
+    for one in results.operations.values_mut().chain([&mut results.totals]) {
+        one.requests.retries_told = retries_told && one.requests.sent > 0;
+    }
     results.waits = waits;
     results.retries = retries(plan, recorder, &all);
-    results.isolation = isolation(recorder, &names);
+    results.isolation = isolation(plan, recorder, &names);
+    results.does_not_apply.clone_from(&plan.does_not_apply);
     results.lock_order = lock_order(plan, recorder);
     results.overlap = Overlap {
         most_in_flight: u64::from(board.most_in_flight()),
@@ -65,6 +76,23 @@ pub fn collect(
     results.gates = gates(plan, recorder);
     results.timeline = timeline(&recorder.seconds);
     results.errors = errors(recorder, &names);
+    if let Some(application) = application {
+        add_application(results, application.finish());
+    }
+}
+
+/// What the application's transactions did counts like what deadheat's own did.
+fn add_application(results: &mut RunResults, findings: ApplicationFindings) {
+    let ApplicationFindings { results: application, isolation, violations } = findings;
+    if !isolation.is_empty() {
+        results.isolation.read.push_str("; of the application, from outside");
+    }
+    results.isolation.observed.extend(isolation);
+    if !results.lock_order.declared.is_empty() {
+        results.lock_order.transactions += application.orders_told;
+        results.lock_order.violations.extend(violations);
+    }
+    results.application = Some(application);
 }
 
 /// From the first measured begin to the last measured end, so that neither connecting nor a
@@ -112,6 +140,7 @@ fn requests(record: &RequestRecord) -> RequestResults {
         statuses: statuses.into_iter().map(|(status, count)| (status.to_string(), count)).collect(),
         deadlock_answers: record.deadlock_answers,
         service_retries: record.service_retries,
+        retries_told: false,
         changes: record.changes,
         late_changes: record.late_changes,
         missing_changes: record.missing_changes,
@@ -196,7 +225,7 @@ fn retries(plan: &Plan, recorder: &Recorder, all: &OperationRecord) -> RetryResu
     RetryResults { policy, attempts: attempts.collect(), exhausted: by_cause(&all.exhausted_causes) }
 }
 
-fn isolation(recorder: &Recorder, names: &[String]) -> IsolationResults {
+fn isolation(plan: &Plan, recorder: &Recorder, names: &[String]) -> IsolationResults {
     let observed =
         sorted(&recorder.isolation).into_iter().map(|((operation, declared, in_force), transactions)| {
             // Where nothing is declared, whatever is in force is right.
@@ -207,7 +236,12 @@ fn isolation(recorder: &Recorder, names: &[String]) -> IsolationResults {
                 transactions,
             }
         });
-    IsolationResults { read: "inside every transaction".to_owned(), observed: observed.collect() }
+    let read = match plan.database.as_ref().map(|database| database.location.dialect()) {
+        Some(Dialect::MySql) => "sampled from InnoDB's own table",
+        _ => "inside every transaction",
+    };
+    let transactions = recorder.transactions;
+    IsolationResults { read: read.to_owned(), transactions, observed: observed.collect() }
 }
 
 fn lock_order(plan: &Plan, recorder: &Recorder) -> LockOrderResults {

@@ -5,6 +5,8 @@
 
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed};
 
+use crate::outcome::Isolation;
+
 /// Counters of one shard.
 #[derive(Debug, Default)]
 #[repr(align(128))]
@@ -29,6 +31,39 @@ pub struct LiveTotals {
     pub waiting: u32,
 }
 
+/// A transaction that a worker is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InTransaction {
+    /// Tells it from the worker's others; above 0.
+    pub number: u32,
+    /// The worker's session.
+    pub process: i32,
+    pub operation: usize,
+    pub declared: Option<Isolation>,
+}
+
+impl InTransaction {
+    /// Number, operation and level in one word. An operation beyond the 65,535th isn't told apart.
+    fn code(number: u32, operation: usize, declared: Option<Isolation>) -> u64 {
+        let level = declared.map_or(0, |level| level as u64 + 1);
+        let operation = u64::try_from(operation).unwrap_or(u64::MAX).min(0xffff);
+        u64::from(number) << 32 | operation << 8 | level
+    }
+
+    fn of(code: u64, process: i32) -> Option<Self> {
+        let level = [
+            None,
+            Some(Isolation::ReadUncommitted),
+            Some(Isolation::ReadCommitted),
+            Some(Isolation::RepeatableRead),
+            Some(Isolation::Serializable),
+        ];
+        let number = u32::try_from(code >> 32).ok().filter(|number| *number > 0)?;
+        let declared = *level.get((code & 0xff) as usize)?;
+        Some(Self { number, process, operation: (code >> 8 & 0xffff) as usize, declared })
+    }
+}
+
 /// What all threads of a run can see.
 #[derive(Debug)]
 pub struct LiveBoard {
@@ -37,6 +72,8 @@ pub struct LiveBoard {
     operations: Vec<AtomicU32>,
     /// For each worker its server process.
     processes: Vec<AtomicI32>,
+    /// For each worker the transaction that it is in, as [`InTransaction::code`]; 0 outside one.
+    transactions: Vec<AtomicU64>,
     in_flight: AtomicU32,
     most_in_flight: AtomicU32,
     waiting: AtomicU32,
@@ -49,6 +86,7 @@ impl LiveBoard {
             shards: (0..shards).map(|_| LiveCounters::default()).collect(),
             operations: (0..workers).map(|_| AtomicU32::new(0)).collect(),
             processes: (0..workers).map(|_| AtomicI32::new(0)).collect(),
+            transactions: (0..workers).map(|_| AtomicU64::new(0)).collect(),
             in_flight: AtomicU32::new(0),
             most_in_flight: AtomicU32::new(0),
             waiting: AtomicU32::new(0),
@@ -87,6 +125,29 @@ impl LiveBoard {
         (self.operations[worker].load(Relaxed) as usize).checked_sub(1)
     }
 
+    /// A worker begins its transaction of this number.
+    pub fn transaction_begins(
+        &self,
+        worker: u32,
+        number: u32,
+        operation: usize,
+        declared: Option<Isolation>,
+    ) {
+        let code = InTransaction::code(number, operation, declared);
+        self.transactions[worker as usize].store(code, Relaxed);
+    }
+
+    /// A worker's transaction is about to end.
+    pub fn transaction_ends(&self, worker: u32) {
+        self.transactions[worker as usize].store(0, Relaxed);
+    }
+
+    /// The transaction that each worker is in.
+    pub fn transactions(&self) -> Vec<Option<InTransaction>> {
+        let codes = self.transactions.iter().zip(&self.processes);
+        codes.map(|(code, process)| InTransaction::of(code.load(Relaxed), process.load(Relaxed))).collect()
+    }
+
     /// Sets how many sessions wait.
     pub fn set_waiting(&self, waiting: usize) {
         self.waiting.store(u32::try_from(waiting).unwrap_or(u32::MAX), Relaxed);
@@ -112,5 +173,24 @@ impl LiveBoard {
             totals.deadlocks += shard.deadlocks.load(Relaxed);
         }
         totals
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_transaction_of_a_worker_is_told_back() {
+        let board = LiveBoard::new(1, 2);
+        board.connected(1, 77);
+        board.transaction_begins(1, 5, 3, Some(Isolation::Serializable));
+        let told =
+            InTransaction { number: 5, process: 77, operation: 3, declared: Some(Isolation::Serializable) };
+        assert_eq!(board.transactions(), [None, Some(told)]);
+        board.transaction_begins(1, 6, 0, None);
+        assert_eq!(board.transactions()[1].map(|one| (one.number, one.declared)), Some((6, None)));
+        board.transaction_ends(1);
+        assert_eq!(board.transactions(), [None, None]);
     }
 }

@@ -1,22 +1,27 @@
 //! What happened, as plain data: recorders while the run goes on, [`RunResults`] after it.
 
 mod anomaly;
+mod application;
 mod collect;
 mod distribution;
 mod live;
 mod race;
 mod recorder;
 mod results;
+mod statement_shape;
 mod waits;
 
 pub use anomaly::{End, Touch, TouchKind, anomaly};
-pub use collect::collect;
+pub use application::{
+    ApplicationFindings, ApplicationRecorder, ApplicationRules, ApplicationSeen, TransactionSeen,
+};
+pub use collect::{Collected, collect};
 pub use distribution::{Distribution, Recording};
-pub use live::{LiveBoard, LiveCounters, LiveTotals};
+pub use live::{InTransaction, LiveBoard, LiveCounters, LiveTotals};
 pub use race::*;
 pub use recorder::{
     Ended, FailureKey, GateRecord, Met, OperationRecord, Recorder, Release, RequestRecord, RetryRecord,
     SecondRecord,
 };
 pub use results::*;
-pub use waits::{WaitRecorder, WaitSeen};
+pub use waits::{WaitRecorder, WaitSeen, Waiter};

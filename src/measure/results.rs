@@ -30,6 +30,8 @@ pub struct RunResults {
     pub interrupted: bool,
     /// Why the scenario itself ended the run (`abort_on`).
     pub aborted: Option<String>,
+    /// What couldn't be checked whatever happened, and why.
+    pub unchecked: Option<String>,
     /// Where it ran.
     pub environment: Environment,
     /// All operations together.
@@ -56,6 +58,9 @@ pub struct RunResults {
     pub application: Option<ApplicationResults>,
     /// The invariants and what they found.
     pub invariants: Vec<InvariantResult>,
+    /// What the scenario demands and its database can't have, with the reason: `isolation`,
+    /// `lock_order`, `lock_waits`, `deadlocks`, or `invariant NAME`.
+    pub does_not_apply: IndexMap<String, String>,
     /// Rows made and rows left.
     pub fixtures: FixtureResults,
     /// One entry for each second of the run.
@@ -160,6 +165,9 @@ pub struct RequestResults {
     pub deadlock_answers: u64,
     /// Retries that the service said it made itself.
     pub service_retries: u64,
+    /// The scenario says where the service tells them.
+    #[serde(default)]
+    pub retries_told: bool,
     /// Acknowledged requests whose change was looked for.
     pub changes: u64,
     /// Of these, those whose change came too late.
@@ -215,6 +223,15 @@ pub struct GateResults {
 /// What the database shows of the application under test. Everything but the deadlocks is sampled.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ApplicationResults {
+    /// Samples taken.
+    #[serde(default)]
+    pub samples: u64,
+    /// Mean time from one sample to the next.
+    #[serde(default)]
+    pub interval_ms: f64,
+    /// Mean time that a sample took.
+    #[serde(default)]
+    pub sample_ms: f64,
     /// Sessions that weren't deadheat's.
     pub sessions: u64,
     /// Their application names.
@@ -280,8 +297,11 @@ pub struct RetryAttempt {
 /// Isolation levels.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct IsolationResults {
-    /// How the level in force was read: `every transaction`.
+    /// How the level in force was read: `inside every transaction`.
     pub read: String,
+    /// Transactions that there were; `observed` has those whose level was read.
+    #[serde(default)]
+    pub transactions: u64,
     /// Transactions by (operation, declared level, level in force).
     pub observed: Vec<IsolationObservation>,
 }
@@ -345,7 +365,7 @@ pub struct WaitResults {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WaitPair {
     pub waiting: String,
-    /// The operation that held the lock; `outside` for a session that isn't ours.
+    /// The operation that held the lock; the name of a session of the application; else `outside`.
     pub blocking: String,
     /// The table, where the server tells.
     pub table: Option<String>,

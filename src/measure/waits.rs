@@ -16,17 +16,40 @@ pub struct WaitSeen {
     /// Tells one wait of a session from its next one.
     pub since: String,
     pub table: Option<String>,
-    /// Operation of the waiting session.
-    pub operation: Option<usize>,
-    /// Operation of the first session that it waits for; `None` for one that isn't ours.
-    pub blocking_operation: Option<usize>,
+    pub waiter: Waiter,
+    /// The first session that it waits for.
+    pub blocker: Waiter,
+}
+
+/// Whose session it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Waiter {
+    /// A worker's, in this operation.
+    Operation(usize),
+    /// The application's, with this name.
+    Application(String),
+    #[default]
+    Outside,
+}
+
+impl Waiter {
+    fn name(&self, operations: &[String]) -> String {
+        match self {
+            Self::Operation(index) => {
+                operations.get(*index).cloned().unwrap_or_else(|| "outside".to_owned())
+            }
+            Self::Application(name) if name.is_empty() => "application".to_owned(),
+            Self::Application(name) => name.clone(),
+            Self::Outside => "outside".to_owned(),
+        }
+    }
 }
 
 #[derive(Debug)]
 struct Wait {
     waited_ms: f64,
-    operation: Option<usize>,
-    blocking_operation: Option<usize>,
+    waiter: Waiter,
+    blocker: Waiter,
     table: Option<String>,
 }
 
@@ -53,17 +76,12 @@ impl WaitRecorder {
         self.most_waiting = self.most_waiting.max(sample.len() as u64);
         self.deepest_queue = self.deepest_queue.max(deepest_queue(&sample));
         for seen in sample {
-            let WaitSeen { waiting, waited_ms, since, table, operation, blocking_operation, .. } = seen;
+            let WaitSeen { waiting, waited_ms, since, table, waiter, blocker, .. } = seen;
             let key = (waiting, since);
             if self.waits.len() >= MOST_WAITS && !self.waits.contains_key(&key) {
                 continue;
             }
-            let wait = self.waits.entry(key).or_insert(Wait {
-                waited_ms,
-                operation,
-                blocking_operation,
-                table: None,
-            });
+            let wait = self.waits.entry(key).or_insert(Wait { waited_ms, waiter, blocker, table: None });
             wait.waited_ms = wait.waited_ms.max(waited_ms);
             wait.table = table.or(wait.table.take());
         }
@@ -84,18 +102,13 @@ impl WaitRecorder {
             results.interval_ms = self.pauses.as_secs_f64() * 1e3 / self.samples as f64;
             results.sample_ms = self.sample_time.as_secs_f64() * 1e3 / self.samples as f64;
         }
-        let name = |operation: Option<usize>| {
-            operation
-                .and_then(|index| operations.get(index))
-                .map_or_else(|| "outside".to_owned(), Clone::clone)
-        };
         for wait in self.waits.values() {
             results.total_ms += wait.waited_ms;
             results.longest_ms = results.longest_ms.max(wait.waited_ms);
-            if let Some(operation) = wait.operation {
+            if let Waiter::Operation(operation) = wait.waiter {
                 *by_operation.entry(operation).or_default() += wait.waited_ms;
             }
-            let key = (name(wait.operation), name(wait.blocking_operation), wait.table.clone());
+            let key = (wait.waiter.name(operations), wait.blocker.name(operations), wait.table.clone());
             let pair = pairs.entry(key).or_default();
             pair.0 += 1;
             pair.1 += wait.waited_ms;
@@ -148,8 +161,8 @@ mod tests {
             waited_ms,
             since: since.to_owned(),
             table: Some("orders".to_owned()),
-            operation: Some(0),
-            blocking_operation: Some(1),
+            waiter: Waiter::Operation(0),
+            blocker: Waiter::Operation(1),
         }
     }
 
@@ -171,6 +184,24 @@ mod tests {
         assert_eq!(results.deepest_queue, 2);
         assert_eq!(by_operation[&0], 18.0);
         assert_eq!(results.pairs[0].blocking, "refund");
+    }
+
+    #[test]
+    fn sessions_that_are_not_ours_have_names_too() {
+        let mut recorder = WaitRecorder::default();
+        let shop = Waiter::Application("shop".to_owned());
+        let wait = WaitSeen {
+            waiter: shop,
+            blocker: Waiter::Application(String::new()),
+            ..seen(1, &[9], "a", 5.0)
+        };
+        recorder.add(vec![wait], Duration::ZERO, Duration::ZERO);
+        let (results, by_operation) = recorder.finish(&["pay".into()]);
+        assert_eq!(
+            (results.pairs[0].waiting.as_str(), results.pairs[0].blocking.as_str()),
+            ("shop", "application")
+        );
+        assert!(by_operation.is_empty());
     }
 
     #[test]

@@ -5,11 +5,14 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use super::{
     criteria, invariant,
     model::{Fixture, Plan, slots},
-    operation, race,
+    operation, race, running,
     scope::Scope,
     service, sql, work,
 };
+use indexmap::IndexMap;
+
 use crate::{
+    dialect::Dialect,
     expression::{Names, Payloads, Value},
     scenario::{self, Loaded, Named, Problems, Spanned},
 };
@@ -40,6 +43,8 @@ pub fn compile(loaded: &Loaded) -> Result<Compiled, Problems> {
         requests: Vec::new(),
         services: Vec::new(),
         has_database: false,
+        dialect: Dialect::Postgres,
+        does_not_apply: IndexMap::new(),
         barriers: Vec::new(),
         lock_order: Vec::new(),
         concurrency: 1,
@@ -48,7 +53,9 @@ pub fn compile(loaded: &Loaded) -> Result<Compiled, Problems> {
     let plan = compile_parts(&mut scope);
     let problems = scope.problems;
     match plan {
-        Some(plan) if !problems.has_errors() => Ok(Compiled { plan, warnings: problems }),
+        Some(plan) if !problems.has_errors() => {
+            Ok(Compiled { plan, warnings: problems.with_source(loaded.source.clone()) })
+        }
         _ => Err(problems.with_source(loaded.source.clone())),
     }
 }
@@ -69,14 +76,22 @@ fn compile_parts(scope: &mut Scope<'_>) -> Option<Plan> {
     let before_fixtures = scope.globals.clone();
     let fixtures = fixtures(scope, &file.fixtures);
     let isolation = database.as_ref().and_then(|database| database.isolation);
+    let begin = database.as_ref().map(|database| database.begin).unwrap_or_default();
     let operations: Vec<_> = file
         .operations
         .iter()
-        .map(|(name, written)| operation::compile(scope, name, written, isolation))
+        .map(|(name, written)| operation::compile(scope, name, written, isolation, begin))
         .collect();
     check_weights(scope);
-    let invariants: Vec<_> =
-        file.invariants.iter().map(|(name, written)| invariant::compile(scope, name, written)).collect();
+    let dialect = scope.dialect;
+    let invariants: Vec<_> = file
+        .invariants
+        .iter()
+        .filter(|(name, written)| invariant::applies(&mut scope.does_not_apply, dialect, name, written))
+        .collect::<Vec<_>>()
+        .into_iter()
+        .map(|(name, written)| invariant::compile(scope, name, written))
+        .collect();
     let thresholds = criteria::thresholds(scope, &file.thresholds);
     let requirements = criteria::thresholds(scope, &file.require);
     let grades = criteria::grades(scope);
@@ -84,7 +99,7 @@ fn compile_parts(scope: &mut Scope<'_>) -> Option<Plan> {
     let races = race::compile(scope, &before_fixtures, database.as_ref());
     let mut operations: Vec<_> = operations.into_iter().collect::<Option<Vec<_>>>()?;
     operations.retain(|operation| operation.weight > 0.0);
-    Some(Plan {
+    let mut plan = Plan {
         name: file.name.value.clone(),
         description: file.description.clone(),
         tags: file.tags.clone(),
@@ -106,7 +121,12 @@ fn compile_parts(scope: &mut Scope<'_>) -> Option<Plan> {
         requirements,
         grades,
         races: races?,
-    })
+        does_not_apply: std::mem::take(&mut scope.does_not_apply),
+        unchecked: None,
+        notes: Vec::new(),
+    };
+    running::adapt(&mut plan);
+    Some(plan)
 }
 
 fn check_header(scope: &mut Scope<'_>) {
@@ -205,7 +225,7 @@ fn fixture(
         .iter()
         .map(|(column, literal)| Some((column.value.clone(), scope.template(literal, &names)?)))
         .collect();
-    let table = sql::quote_table(&written.table.value);
+    let table = sql::quote_table(&written.table.value, scope.dialect);
     if table.is_none() {
         scope.error(&written.table.span, format!("`{}` is not the name of a table", written.table), None);
     }

@@ -22,6 +22,10 @@ pub(super) fn thresholds(
         if conditions.is_empty() {
             scope.error(&name.span, format!("`{name}` has no condition"), None);
         }
+        let why = metric.metric.needs().and_then(|check| scope.does_not_apply.get(check.name())).cloned();
+        if let Some(why) = why {
+            scope.warning(&name.span, format!("`{name}` doesn't apply: {why}"), None);
+        }
         for text in conditions.iter() {
             if let Some(condition) = condition(scope, &metric, text) {
                 compiled.push(Threshold { name: name.value.clone(), metric: metric.clone(), condition });

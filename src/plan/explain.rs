@@ -68,13 +68,17 @@ fn load_text(plan: &Plan, text: &mut String) {
 
 fn database_text(database: &Database, text: &mut String) {
     let location = match &database.location {
-        Location::Embedded { settings } if settings.is_empty() => "embedded PostgreSQL".to_owned(),
-        Location::Embedded { settings } => {
+        Location::Embedded { dialect, settings } if settings.is_empty() => {
+            format!("embedded {}", dialect.product())
+        }
+        Location::Embedded { dialect, settings } => {
             let settings: Vec<String> =
                 settings.iter().map(|(name, value)| format!("{name} = {value}")).collect();
-            format!("embedded PostgreSQL with {}", settings.join(", "))
+            format!("embedded {} with {}", dialect.product(), settings.join(", "))
         }
-        Location::Postgres { .. } => "PostgreSQL".to_owned(),
+        Location::Server { dialect, .. } => dialect.product().to_owned(),
+        Location::Sqlite { path: None } => "temporary SQLite file".to_owned(),
+        Location::Sqlite { path: Some(_) } => "SQLite file".to_owned(),
     };
     line!(text, "\ntarget {}: {location}", database.target);
     if let Some(isolation) = database.isolation {

@@ -1,14 +1,13 @@
 //! Compiles requests: their templates, signatures, deliveries, and what is made of the answers.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use serde_json_path::JsonPath;
 
 use super::{
+    body,
     operation::{Around, declare, policy},
-    request::{
-        AnswerSlots, Body, Captured, Changes, Content, Delivery, DeliveryOrder, Request, RequestIndex,
-    },
+    request::{AnswerSlots, Captured, Changes, Delivery, DeliveryOrder, Request, RequestIndex},
     retry::{self, RetryPolicy},
     scope::Scope,
     service::ADD_DATABASE,
@@ -17,15 +16,13 @@ use super::{
 use crate::{
     expression::{Expression, Names},
     outcome::Cause,
-    scenario::{self, Capture, Retry, Spanned, StructuredBody, Target},
+    scenario::{self, Capture, Retry, Spanned, Target},
     units,
 };
 
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 const MOST_COPIES: u64 = 1_000;
-/// Bytes of a file that is sent as a body.
-const LARGEST_FILE: u64 = 64 << 20;
 /// The names of an answer's parts.
 const ANSWER: [&str; 5] = ["status", "headers", "body", "json", "answers"];
 
@@ -48,7 +45,7 @@ pub(super) fn compile(
         .map(|(name, literal)| Some((name.value.clone(), scope.template(literal, names)?)))
         .collect();
     let headers = headers(scope, &target, one, names);
-    let bodies = bodies(scope, one, line, names);
+    let bodies = body::bodies(scope, one, line, names);
     let sign = match &one.sign {
         Some(written) => Some(sign::compile(scope, written, names)?),
         None => None,
@@ -163,6 +160,12 @@ fn method_and_path(
     }
 }
 
+/// A token of RFC 9110.
+pub(super) fn is_header_name(name: &str) -> bool {
+    let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    !name.is_empty() && name.chars().all(is_token)
+}
+
 /// Those of the service and of the step, by name in lower case.
 fn headers(
     scope: &mut Scope<'_>,
@@ -174,8 +177,7 @@ fn headers(
     let mut well = true;
     for (name, literal) in target.headers.iter().chain(one.headers.iter().flatten()) {
         let lower = name.value.to_ascii_lowercase();
-        let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-        if lower.is_empty() || !lower.chars().all(is_token) {
+        if !is_header_name(&lower) {
             scope.error(&name.span, format!("`{name}` can't be the name of a header"), None);
             well = false;
             continue;
@@ -194,121 +196,6 @@ fn headers(
         }
     }
     well.then_some(compiled)
-}
-
-fn bodies(
-    scope: &mut Scope<'_>,
-    one: &scenario::Step,
-    line: &Spanned<String>,
-    names: &mut Names,
-) -> Option<Vec<Body>> {
-    let written: Vec<&Spanned<scenario::Body>> = match (&one.body, &one.bodies) {
-        (Some(_), Some(_)) => {
-            scope.error(&line.span, "`body` and `bodies` together", Some("leave one of them out".into()));
-            return None;
-        }
-        (Some(one), None) => vec![one],
-        (None, Some(several)) => several.iter().collect(),
-        (None, None) => Vec::new(),
-    };
-    if written.is_empty() {
-        return Some(vec![Body { content: Content::Empty, content_type: None, bindings: Vec::new() }]);
-    }
-    let compiled: Vec<_> = written.into_iter().map(|written| body(scope, written, names)).collect();
-    compiled.into_iter().collect()
-}
-
-fn body(scope: &mut Scope<'_>, written: &Spanned<scenario::Body>, names: &mut Names) -> Option<Body> {
-    let structured = match &written.value {
-        scenario::Body::Text(text) => {
-            StructuredBody { text: Some(text.clone()), ..StructuredBody::default() }
-        }
-        scenario::Body::Structured(structured) => (**structured).clone(),
-    };
-    let StructuredBody { json, form, text, file, template, with, content_type } = structured;
-    let mut bindings = Vec::new();
-    let content_type = content_type.map(|given| given.value);
-    let is_json = content_type.as_deref().is_some_and(|given| given.contains("json"));
-    if let (None, Some((name, _))) = (&template, with.first()) {
-        scope.error(&name.span, "`with` goes with `template`", None);
-    }
-    let (content, usual) = match (json, form, text, file, template) {
-        (Some(json), None, None, None, None) => {
-            (Content::Json(scope.template(&json, names)?), "application/json")
-        }
-        (None, Some(form), None, None, None) => {
-            let fields: Vec<_> = form
-                .iter()
-                .map(|(name, literal)| Some((name.value.clone(), scope.template(literal, names)?)))
-                .collect();
-            let fields = fields.into_iter().collect::<Option<_>>()?;
-            (Content::Form(fields), "application/x-www-form-urlencoded")
-        }
-        (None, None, Some(text), None, None) => {
-            let node = scenario::Node::new(text.span.clone(), scenario::NodeKind::Text(text.value.clone()));
-            let template = scope.template(&node, names)?;
-            (Content::Text { template, checked: is_json }, "text/plain; charset=utf-8")
-        }
-        (None, None, None, Some(file), None) => {
-            (Content::Bytes(read_file(scope, &file)?), "application/octet-stream")
-        }
-        (None, None, None, None, Some(file)) => {
-            for (name, literal) in &with {
-                let value = scope.template(literal, names);
-                // The same name may stand in several bodies.
-                let slot = match names.slot(&name.value) {
-                    Some(slot) if scope.globals.slot(&name.value).is_none() => slot,
-                    _ => declare(scope, name, names),
-                };
-                bindings.push((slot, value?));
-            }
-            let payloads = Arc::clone(&scope.payloads);
-            match payloads.compile(&file.value, names) {
-                Ok(template) => (Content::Json(template), "application/json"),
-                Err(error) => {
-                    let hint = matches!(error, crate::expression::PayloadError::Template { .. })
-                        .then(|| "give its names their values: `with: {NAME: \"{{ … }}\"}`".to_owned());
-                    scope.error(&file.span, error.to_string(), hint);
-                    return None;
-                }
-            }
-        }
-        _ => {
-            scope.error(
-                &written.span,
-                "a body is exactly one of `json`, `form`, `text`, `file` and `template`",
-                None,
-            );
-            return None;
-        }
-    };
-    Some(Body { content, content_type: Some(content_type.unwrap_or_else(|| usual.to_owned())), bindings })
-}
-
-/// Only files beside the scenario or below it.
-fn read_file(scope: &mut Scope<'_>, file: &Spanned<String>) -> Option<Arc<[u8]>> {
-    let folder = scope.loaded.source.path.parent().unwrap_or(Path::new("")).to_owned();
-    let inside = Path::new(&file.value)
-        .components()
-        .all(|part| matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir));
-    if !inside {
-        scope.error(&file.span, "a body's file lies beside the scenario, or below it", None);
-        return None;
-    }
-    let path = folder.join(&file.value);
-    let read = std::fs::metadata(&path).and_then(|facts| {
-        if facts.len() > LARGEST_FILE {
-            return Err(std::io::Error::other(format!("it is larger than {LARGEST_FILE} bytes")));
-        }
-        std::fs::read(&path)
-    });
-    match read {
-        Ok(bytes) => Some(bytes.into()),
-        Err(error) => {
-            scope.error(&file.span, format!("can't read {}: {error}", path.display()), None);
-            None
-        }
-    }
 }
 
 fn delivery(scope: &mut Scope<'_>, written: Option<&Spanned<scenario::Deliver>>) -> Option<Delivery> {
@@ -378,7 +265,7 @@ impl Answer<'_, '_> {
             .map(|(name, text)| {
                 let cause = match retry::parse_cause(&name.value) {
                     Ok(super::Retried::Cause(cause)) => Some(cause),
-                    Ok(super::Retried::Statuses(_)) | Err(_) => {
+                    Ok(super::Retried::Statuses(_) | super::Retried::NotAcknowledged) | Err(_) => {
                         scope.error(
                             &name.span,
                             format!("`{name}` is not a cause that an answer can show"),

@@ -2,18 +2,40 @@
 
 use std::time::Duration;
 
+use indexmap::IndexMap;
+
 use super::{
     model::{Expect, Invariant},
     scope::Scope,
     sql,
 };
 use crate::{
+    dialect::Dialect,
     expression::{Expression, Template, TemplateError},
     scenario::{self, Spanned},
     units,
 };
 
+/// Stands in the place of a text for a kind of database on which an invariant has no meaning.
+const DOES_NOT_APPLY: &str = "does_not_apply";
 const DEFAULT_EVENTUALLY: Duration = Duration::from_secs(5);
+
+/// Whether an invariant has a meaning on the scenario's database. One that hasn't is neither checked nor
+/// counted as held.
+pub(super) fn applies(
+    does_not_apply: &mut IndexMap<String, String>,
+    dialect: Dialect,
+    name: &Spanned<String>,
+    written: &scenario::Invariant,
+) -> bool {
+    let text = written.sql.of(dialect);
+    let applies = text.is_none_or(|text| text.value.trim() != DOES_NOT_APPLY);
+    if !applies {
+        let why = format!("the scenario says so of {}", dialect.product());
+        does_not_apply.insert(format!("invariant {name}"), why);
+    }
+    applies
+}
 
 pub(super) fn compile(
     scope: &mut Scope<'_>,
@@ -28,21 +50,22 @@ pub(super) fn compile(
     }
     if !scope.has_database {
         scope.error(
-            &written.sql.span,
+            &written.sql.span(),
             "an invariant is asked of a database",
             Some(super::service::ADD_DATABASE.into()),
         );
         return None;
     }
     let globals = scope.globals.clone();
-    let statement = match sql::compile(&written.sql.value, &globals, &|_| None) {
+    let text = super::statement::text_for_target(scope, &written.sql)?;
+    let statement = match sql::compile(&text.value, &globals, &|_| None, scope.dialect) {
         Ok(compiled) => Some(compiled),
         Err(sql::SqlError::Template(error)) => {
-            scope.template_error(&written.sql.span, &written.sql.value, &error);
+            scope.template_error(&text.span, &text.value, &error);
             None
         }
         Err(error) => {
-            let place = scope.place(&written.sql.span, &written.sql.value, error.range());
+            let place = scope.place(&text.span, &text.value, error.range());
             scope.error(&place, error.to_string(), error.hint());
             None
         }
@@ -68,7 +91,7 @@ pub(super) fn compile(
             Some(message) => Some(message?),
             None => None,
         },
-        span: written.sql.span.clone(),
+        span: text.span.clone(),
     };
     let patience = written.timeout.map_or(DEFAULT_EVENTUALLY, |timeout| timeout.0);
     match &written.when {

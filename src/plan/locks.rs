@@ -11,11 +11,13 @@ use sqlparser::{
         Delete, FromTable, LockType, ObjectName, Query, Select, SetExpr, Statement, TableFactor,
         TableObject, TableWithJoins, Visit, Visitor,
     },
-    dialect::PostgreSqlDialect,
+    dialect::{GenericDialect, MySqlDialect, PostgreSqlDialect, SQLiteDialect},
     keywords::Keyword,
     parser::Parser,
     tokenizer::{Token, TokenWithSpan, Tokenizer},
 };
+
+use crate::dialect::Dialect;
 
 /// How a statement locks a table or rows of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,9 +76,9 @@ pub struct Facts {
 }
 
 /// Analyses a statement.
-pub fn analyse(sql: &str) -> Analysis {
-    let Some(statements) = parse(sql) else { return Analysis::Unknown };
-    let mut locks = Locks::default();
+pub fn analyse(sql: &str, dialect: Dialect) -> Analysis {
+    let Some(statements) = parse(sql, dialect) else { return Analysis::Unknown };
+    let mut locks = Locks { dialect, facts: Facts::default(), ctes: Vec::new() };
     for statement in &statements {
         let ControlFlow::Continue(()) = statement.visit(&mut locks);
     }
@@ -89,12 +91,16 @@ pub fn analyse(sql: &str) -> Analysis {
 }
 
 /// The statements of a text, when the parser knows them.
-pub(super) fn parse(sql: &str) -> Option<Vec<Statement>> {
-    let dialect = PostgreSqlDialect {};
-    let tokens = Tokenizer::new(&dialect, sql).tokenize_with_location().ok()?;
-    Parser::new(&dialect)
+pub(super) fn parse(sql: &str, dialect: Dialect) -> Option<Vec<Statement>> {
+    let parsed_as: &dyn sqlparser::dialect::Dialect = match dialect {
+        Dialect::Postgres => &PostgreSqlDialect {},
+        Dialect::MySql => &MySqlDialect {},
+        Dialect::Sqlite => &SQLiteDialect {},
+    };
+    let tokens = Tokenizer::new(parsed_as, sql).tokenize_with_location().ok()?;
+    Parser::new(parsed_as)
         .with_recursion_limit(50)
-        .with_tokens_with_locations(without_key_strengths(tokens))
+        .with_tokens_with_locations(with_known_strengths(tokens))
         .parse_statements()
         .ok()
 }
@@ -109,9 +115,30 @@ pub fn split_statements(text: &str) -> Vec<String> {
     parts.filter(|part| !part.trim().is_empty()).collect()
 }
 
-/// `FOR NO KEY UPDATE` and `FOR KEY SHARE` are unknown to the parser: they become the strengths
-/// that it knows, which lock the same tables.
-fn without_key_strengths(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+/// The clause by which a statement asks for row locks, when it does.
+pub fn row_lock_clause(sql: &str) -> Option<&'static str> {
+    let tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize().ok()?;
+    let words: Vec<Keyword> = tokens
+        .iter()
+        .filter(|token| !matches!(token, Token::Whitespace(_)))
+        .map(|token| match token {
+            Token::Word(word) if word.quote_style.is_none() => word.keyword,
+            _ => Keyword::NoKeyword,
+        })
+        .collect();
+    (0..words.len()).find_map(|at| match &words[at..] {
+        [Keyword::FOR, Keyword::UPDATE, ..] => Some("FOR UPDATE"),
+        [Keyword::FOR, Keyword::SHARE, ..] => Some("FOR SHARE"),
+        [Keyword::FOR, Keyword::NO, Keyword::KEY, Keyword::UPDATE, ..] => Some("FOR NO KEY UPDATE"),
+        [Keyword::FOR, Keyword::KEY, Keyword::SHARE, ..] => Some("FOR KEY SHARE"),
+        [Keyword::LOCK, Keyword::IN, Keyword::SHARE, Keyword::MODE, ..] => Some("LOCK IN SHARE MODE"),
+        _ => None,
+    })
+}
+
+/// `FOR NO KEY UPDATE`, `FOR KEY SHARE` and `LOCK IN SHARE MODE` are unknown to the parser: they become
+/// the strengths that it knows, which lock the same tables.
+fn with_known_strengths(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let word = |token: &Token| match token {
         Token::Word(word) if word.quote_style.is_none() => Some(word.keyword),
         _ => None,
@@ -133,6 +160,14 @@ fn without_key_strengths(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
             dropped.push(*key);
         }
     }
+    for window in words.windows(4) {
+        if let [(lock, Keyword::LOCK), (into, Keyword::IN), (_, Keyword::SHARE), (mode, Keyword::MODE)] =
+            window
+        {
+            dropped.extend([*into, *mode]);
+            tokens[*lock].token = Token::make_keyword("FOR");
+        }
+    }
     tokens
         .into_iter()
         .enumerate()
@@ -141,8 +176,8 @@ fn without_key_strengths(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         .collect()
 }
 
-#[derive(Default)]
 struct Locks {
+    dialect: Dialect,
     facts: Facts,
     /// Names of common table expressions in scope: they aren't tables.
     ctes: Vec<String>,
@@ -215,6 +250,10 @@ impl Visitor for Locks {
 
     fn post_visit_statement(&mut self, statement: &Statement) -> ControlFlow<Self::Break> {
         match statement {
+            // MySQL's `UPDATE a JOIN b` locks the rows of all its tables.
+            Statement::Update(update) if self.dialect == Dialect::MySql => {
+                self.lock_from(std::slice::from_ref(&update.table), None, LockStrength::ExclusiveRows);
+            }
             Statement::Update(update) => {
                 self.lock_factor(&update.table.relation, LockStrength::ExclusiveRows)
             }
@@ -267,7 +306,11 @@ mod tests {
     use super::*;
 
     fn tables(sql: &str) -> Vec<String> {
-        match analyse(sql) {
+        tables_of(sql, Dialect::Postgres)
+    }
+
+    fn tables_of(sql: &str, dialect: Dialect) -> Vec<String> {
+        match analyse(sql, dialect) {
             Analysis::Known(facts) => facts
                 .locks
                 .iter()
@@ -305,8 +348,36 @@ mod tests {
     }
 
     #[test]
+    fn mysql_and_sqlite_are_read_as_they_are() {
+        for (sql, dialect, expected) in [
+            (
+                "SELECT * FROM `Orders` WHERE id = ? FOR UPDATE SKIP LOCKED",
+                Dialect::MySql,
+                vec!["Orders locks rows"],
+            ),
+            ("SELECT * FROM t WHERE id = ? LOCK IN SHARE MODE", Dialect::MySql, vec!["t shares rows"]),
+            (
+                "UPDATE a JOIN b ON a.id = b.id SET a.v = ?",
+                Dialect::MySql,
+                vec!["a locks rows", "b locks rows"],
+            ),
+            (
+                "INSERT INTO t (a) VALUES (?) ON DUPLICATE KEY UPDATE a = 1",
+                Dialect::MySql,
+                vec!["t inserts rows"],
+            ),
+            ("DELETE FROM t WHERE id = ?", Dialect::Sqlite, vec!["t locks rows"]),
+        ] {
+            assert_eq!(tables_of(sql, dialect), expected, "{sql}");
+        }
+        assert_eq!(row_lock_clause("SELECT 'FOR UPDATE' FROM t -- FOR UPDATE"), None);
+        assert_eq!(row_lock_clause("SELECT 1 FROM t for  update"), Some("FOR UPDATE"));
+        assert_eq!(row_lock_clause("SELECT 1 FROM t FOR KEY SHARE"), Some("FOR KEY SHARE"));
+    }
+
+    #[test]
     fn transaction_control_and_several_statements_are_seen() {
-        let facts = |sql| match analyse(sql) {
+        let facts = |sql| match analyse(sql, Dialect::Postgres) {
             Analysis::Known(facts) => facts,
             Analysis::Unknown => panic!("{sql} should be known"),
         };
@@ -321,6 +392,6 @@ mod tests {
     #[test]
     fn deep_nesting_is_unknown_and_not_a_crash() {
         let sql = format!("SELECT {}1{}", "(".repeat(20_000), ")".repeat(20_000));
-        assert_eq!(analyse(&sql), Analysis::Unknown);
+        assert_eq!(analyse(&sql, Dialect::Postgres), Analysis::Unknown);
     }
 }

@@ -34,10 +34,16 @@ pub(super) fn barrier(scope: &mut Scope<'_>, written: &scenario::Barrier) -> Opt
     let timeout = written.timeout.map_or(Duration::from_secs(30), |timeout| timeout.0);
     let same = scope.barriers.iter().position(|known| known.name == written.name.value);
     if let Some(index) = same {
-        if scope.barriers[index].parties != parties {
+        let known = &scope.barriers[index];
+        let differs = match () {
+            () if known.parties != parties => Some("parties"),
+            () if written.timeout.is_some() && known.timeout != timeout => Some("timeout"),
+            () => None,
+        };
+        if let Some(key) = differs {
             scope.error(
                 &written.name.span,
-                format!("barrier `{}` is declared twice with different `parties`", written.name),
+                format!("barrier `{}` is declared twice with different `{key}`", written.name),
                 None,
             );
         }
@@ -64,6 +70,14 @@ pub(super) fn gate(
             &written.span,
             "a gate inside a transaction",
             Some("a gate has a transaction of its own".into()),
+        );
+        return None;
+    }
+    if !scope.dialect.locks_rows() {
+        scope.error(
+            &written.span,
+            format!("a gate holds a row lock, and {} has none", scope.dialect.product()),
+            None,
         );
         return None;
     }

@@ -5,6 +5,7 @@
 //! clocks and connections.
 
 mod arrivals;
+mod body;
 mod compile;
 mod criteria;
 mod explain;
@@ -18,6 +19,7 @@ mod order;
 mod race;
 mod request;
 mod retry;
+mod running;
 mod scope;
 mod service;
 mod sign;

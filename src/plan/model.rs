@@ -14,6 +14,7 @@ use super::{
     retry::{Retried, RetryPolicy},
 };
 use crate::{
+    dialect::{Begin, Dialect},
     expression::{Expression, Names, Payloads, Template, Value},
     outcome::Isolation,
     scenario::threshold::{Condition, MetricCondition, MetricName},
@@ -66,6 +67,12 @@ pub struct Plan {
     pub requirements: Vec<Threshold>,
     pub grades: Vec<Grade>,
     pub races: Vec<Race>,
+    /// What couldn't be checked whatever happens, and why: the verdict can't be `pass`.
+    pub unchecked: Option<String>,
+    /// For people, before the run.
+    pub notes: Vec<String>,
+    /// What the scenario demands and its database can't have, with the reason.
+    pub does_not_apply: IndexMap<String, String>,
 }
 
 /// The database that a scenario works on.
@@ -78,6 +85,8 @@ pub struct Database {
     pub migrations: Option<PathBuf>,
     /// Level of transactions that don't name one; the server's default when `None`.
     pub isolation: Option<Isolation>,
+    /// How transactions that don't say begin on SQLite.
+    pub begin: Begin,
     /// Tables, as the server folds their names, in the order in which they may be locked.
     pub lock_order: Vec<String>,
     pub statement_timeout: Option<Duration>,
@@ -87,10 +96,22 @@ pub struct Database {
 /// Where a database is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
-    /// A throw-away server with these settings.
-    Embedded { settings: Vec<(String, String)> },
-    /// A PostgreSQL server of the user's.
-    Postgres { url: String },
+    /// A throw-away server of this kind with these settings.
+    Embedded { dialect: Dialect, settings: Vec<(String, String)> },
+    /// A server of the user's.
+    Server { dialect: Dialect, url: String },
+    /// A SQLite database; `None`: a temporary one.
+    Sqlite { path: Option<PathBuf> },
+}
+
+impl Location {
+    /// The kind of database.
+    pub fn dialect(&self) -> Dialect {
+        match self {
+            Self::Embedded { dialect, .. } | Self::Server { dialect, .. } => *dialect,
+            Self::Sqlite { .. } => Dialect::Sqlite,
+        }
+    }
 }
 
 /// Rows to make before the run.
@@ -241,6 +262,8 @@ pub enum CaptureKind {
 pub struct Transaction {
     /// `None`: the server's default.
     pub isolation: Option<Isolation>,
+    /// On SQLite.
+    pub begin: Begin,
     pub retry: RetryPolicy,
     pub steps: Vec<Step>,
 }

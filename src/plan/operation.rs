@@ -7,13 +7,14 @@ use super::{
     model::{CaptureKind, Operation, ResultSlots, SqlStep, Step, Transaction},
     retry::{self, RetryPolicy},
     scope::Scope,
-    service::ADD_DATABASE,
+    service::{self, ADD_DATABASE},
     sql, statement,
 };
 use crate::{
+    dialect::Begin,
     expression::{Names, Template, Value},
     outcome::Isolation,
-    scenario::{self, Capture, Named, Repeat, Retry, Spanned},
+    scenario::{self, Capture, Named, Repeat, Retry, Spanned, SqlText},
 };
 
 /// Steps within steps within steps end here.
@@ -28,6 +29,7 @@ pub(super) struct Around<'a> {
     /// In a race, where the schedule says who waits for whom.
     pub in_race: bool,
     isolation: Option<Isolation>,
+    begin: Begin,
     depth: usize,
 }
 
@@ -40,6 +42,7 @@ impl<'a> Around<'a> {
             in_transaction: true,
             in_race: true,
             isolation: None,
+            begin: Begin::Deferred,
             depth: 0,
         }
     }
@@ -51,6 +54,7 @@ pub(super) fn compile(
     name: &Spanned<String>,
     written: &scenario::Operation,
     isolation: Option<Isolation>,
+    begin: Begin,
 ) -> Option<Operation> {
     let weight = written.weight.as_ref().map_or(1.0, |weight| weight.value);
     if !(weight.is_finite() && weight >= 0.0) {
@@ -77,6 +81,7 @@ pub(super) fn compile(
         in_transaction: false,
         in_race: false,
         isolation,
+        begin,
         depth: 0,
     };
     let mut numbers = Numbers::default();
@@ -311,25 +316,27 @@ fn savepoint(
         scope.error(&name.span, "a savepoint outside a transaction", None);
         return None;
     }
-    let Some(quoted) = sql::quote_identifier(&name.value).filter(|quoted| !quoted.contains('.')) else {
+    let Some(quoted) =
+        sql::quote_identifier(&name.value, scope.dialect).filter(|quoted| !quoted.contains('.'))
+    else {
         scope.error(&name.span, format!("`{name}` is not the name of a savepoint"), None);
         return None;
     };
-    let text = Spanned::new(format!("{verb} {quoted}"), name.span.clone());
+    let text = SqlText::Same(Spanned::new(format!("{verb} {quoted}"), name.span.clone()));
     sql_step(scope, one, &text, &mut Names::default(), around, numbers)
 }
 
 fn sql_step(
     scope: &mut Scope<'_>,
     one: &scenario::Step,
-    text: &Spanned<String>,
+    text: &SqlText,
     names: &mut Names,
     around: &Around<'_>,
     numbers: &mut Numbers,
 ) -> Option<Step> {
     numbers.sql += 1;
     if !scope.has_database {
-        scope.error(&text.span, "a statement needs a database", Some(ADD_DATABASE.into()));
+        scope.error(&text.span(), "a statement needs a database", Some(ADD_DATABASE.into()));
         return None;
     }
     let name = one.name.as_ref().map_or_else(|| format!("sql {}", numbers.sql), |name| name.value.clone());
@@ -456,10 +463,12 @@ fn transaction(
         None => around.retry.clone(),
     };
     let retry = policy(scope, &retry);
-    let isolation = written.isolation.or(around.isolation);
+    let own = written.isolation.as_ref().and_then(|level| service::isolation(scope, level));
+    let isolation = own.or(around.isolation);
+    let begin = written.begin.unwrap_or(around.begin);
     let inside = Around { in_transaction: true, isolation, ..around.clone() };
     let steps = steps(scope, &written.steps, names, &inside, numbers);
-    Some(Step::Transaction(Transaction { isolation, retry: retry?, steps: steps? }))
+    Some(Step::Transaction(Transaction { isolation, begin, retry: retry?, steps: steps? }))
 }
 
 fn repeat(

@@ -9,7 +9,7 @@ pub use crate::scenario::{
     AlgorithmName as Algorithm, DeliveryOrder, EncodingName as Encoding, HttpVersion, TamperName as Tamper,
 };
 use crate::{
-    expression::{Expression, Template},
+    expression::{Expression, JsonTemplate, Template},
     outcome::Cause,
 };
 
@@ -106,7 +106,7 @@ pub enum Content {
         template: Template,
         checked: bool,
     },
-    Json(Template),
+    Json(JsonTemplate),
     Form(Vec<(String, Template)>),
     Bytes(Arc<[u8]>),
 }
@@ -204,7 +204,7 @@ pub enum Captured {
     Headers,
     Body,
     Json,
-    /// What a JSONPath (RFC 9535) finds: the only match, or a list of several.
+    /// What a JSONPath (RFC 9535) finds: the only match, a list of several, or null.
     JsonPath(JsonPath),
     /// A header's value, by its name in lower case; null when it isn't there.
     Header(String),

@@ -27,6 +27,8 @@ pub enum Retried {
     Cause(Cause),
     /// Every status of this hundred: 4 or 5.
     Statuses(u16),
+    /// Whatever isn't an answer of 2xx: what Stripe delivers an event again for.
+    NotAcknowledged,
 }
 
 impl Retried {
@@ -36,6 +38,16 @@ impl Retried {
             (Self::Cause(one), other) => one == other,
             (Self::Statuses(hundred), Cause::Http(status)) => status / 100 == *hundred,
             (Self::Statuses(_), _) => false,
+            (Self::NotAcknowledged, cause) => matches!(
+                cause,
+                Cause::Http(_)
+                    | Cause::Timeout
+                    | Cause::Connection
+                    | Cause::Reset
+                    | Cause::Tls
+                    | Cause::Protocol
+                    | Cause::Redirect
+            ),
         }
     }
 }
@@ -45,6 +57,7 @@ impl fmt::Display for Retried {
         match self {
             Self::Cause(cause) => cause.fmt(f),
             Self::Statuses(hundred) => write!(f, "http_{hundred}xx"),
+            Self::NotAcknowledged => f.write_str("not_2xx"),
         }
     }
 }
@@ -82,7 +95,7 @@ impl RetryError {
     pub fn hint(&self) -> String {
         match self {
             Self::Cause(_) => "causes are deadlock, serialization, lock_timeout, busy, unique, foreign_key, check, connection, \
-                               timeout, reset, tls, http_5xx, http_4xx, `http:503`, or a five-character SQLSTATE like `40001`"
+                               timeout, reset, tls, http_5xx, http_4xx, not_2xx, `http:503`, or a five-character SQLSTATE like `40001`"
                 .into(),
             Self::Jitter(_) => "write `none`, `full` or a share like `20%`".into(),
             Self::TooMany(_) => format!("at most {MOST_RETRIES}"),
@@ -96,6 +109,7 @@ pub fn parse_cause(text: &str) -> Result<Retried, RetryError> {
     Ok(Retried::Cause(match text {
         "http_4xx" => return Ok(Retried::Statuses(4)),
         "http_5xx" => return Ok(Retried::Statuses(5)),
+        "not_2xx" => return Ok(Retried::NotAcknowledged),
         "deadlock" => Cause::Deadlock,
         "serialization" => Cause::Serialization,
         "lock_timeout" => Cause::LockTimeout,
@@ -114,9 +128,10 @@ pub fn parse_cause(text: &str) -> Result<Retried, RetryError> {
         "payload" => Cause::Payload,
         "value" => Cause::Value,
         "no_effect" => Cause::NoEffect,
-        status if status.starts_with("http:") => match status[5..].trim().parse() {
+        // As a scenario writes it, or as a report does.
+        text if text.starts_with("http:") || text.starts_with("http_") => match text[5..].trim().parse() {
             Ok(status @ 400..=599) => Cause::Http(status),
-            _ => return Err(RetryError::Cause(status.to_owned())),
+            _ => return Err(RetryError::Cause(text.to_owned())),
         },
         code if code.len() == 5 && code.chars().all(|c| c.is_ascii_digit() || c.is_ascii_uppercase()) => {
             Cause::from_sqlstate(code)
@@ -265,7 +280,16 @@ mod tests {
     #[test]
     fn causes_are_names_or_sqlstates() {
         assert_eq!(parse_cause("40P01"), Ok(Retried::Cause(Cause::Deadlock)));
-        assert_eq!(parse_cause("http:503"), Ok(Retried::Cause(Cause::Http(503))));
+        for written in ["http:503", "http_503"] {
+            assert_eq!(parse_cause(written), Ok(Retried::Cause(Cause::Http(503))));
+        }
+        let not_acknowledged = parse_cause("not_2xx").expect("known");
+        assert!(
+            [Cause::Http(302), Cause::Http(500), Cause::Timeout]
+                .iter()
+                .all(|one| not_acknowledged.covers(one))
+        );
+        assert!(!not_acknowledged.covers(&Cause::Deadlock));
         let server_errors = parse_cause("http_5xx").expect("known");
         assert!(server_errors.covers(&Cause::Http(500)) && !server_errors.covers(&Cause::Http(404)));
         assert!(parse_cause("http:200").is_err());

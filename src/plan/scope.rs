@@ -6,7 +6,10 @@ use super::{
     model::{Barrier, Statement},
     request::{Request, Service},
 };
+use indexmap::IndexMap;
+
 use crate::{
+    dialect::Dialect,
     expression::{
         EvaluationError, Expression, Frame, Names, Payloads, RandomStream, Template, TemplateError, Value,
     },
@@ -26,6 +29,10 @@ pub(super) struct Scope<'a> {
     pub requests: Vec<Request>,
     pub services: Vec<Service>,
     pub has_database: bool,
+    /// The database's kind.
+    pub dialect: Dialect,
+    /// What the scenario demands and the database can't have, with the reason.
+    pub does_not_apply: IndexMap<String, String>,
     pub barriers: Vec<Barrier>,
     /// Tables in the order in which they may be locked.
     pub lock_order: Vec<String>,

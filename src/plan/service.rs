@@ -8,7 +8,9 @@ use super::{
     scope::Scope,
 };
 use crate::{
+    dialect::{Check, Dialect},
     expression::to_text,
+    outcome::Isolation,
     scenario::{self, Spanned, Target},
 };
 
@@ -77,6 +79,7 @@ fn misplaced(scope: &mut Scope<'_>, name: &Spanned<String>, target: &Target, is_
     let database = [
         (target.migrations.is_some(), "migrations"),
         (target.isolation.is_some(), "isolation"),
+        (target.begin.is_some(), "begin"),
         (!target.lock_order.is_empty(), "lock_order"),
         (target.statement_timeout.is_some(), "statement_timeout"),
         (target.lock_timeout.is_some(), "lock_timeout"),
@@ -106,11 +109,15 @@ fn database(
     target: &Target,
     written: &Spanned<String>,
 ) -> Option<Database> {
+    let location = location(scope, target, written)?;
+    scope.dialect = location.dialect();
+    check_reach(scope, name, target, &location);
     Some(Database {
         target: name.value.clone(),
-        location: location(scope, target, written)?,
+        location,
         migrations: migrations(scope, target),
-        isolation: target.isolation,
+        isolation: target.isolation.as_ref().and_then(|level| isolation(scope, level)),
+        begin: target.begin.unwrap_or_default(),
         lock_order: lock_order(scope, &target.lock_order),
         statement_timeout: target.statement_timeout.map(|timeout| timeout.0),
         lock_timeout: target.lock_timeout.map(|timeout| timeout.0),
@@ -126,6 +133,17 @@ fn service(
 ) -> Option<Service> {
     let watched = match &target.database {
         None => false,
+        Some(named) if known == Some(named.value.as_str()) && scope.dialect != Dialect::Postgres => {
+            let product = scope.dialect.product();
+            scope.warning(
+                &named.span,
+                format!(
+                    "what the service does in its database is only watched on PostgreSQL, not on {product}"
+                ),
+                None,
+            );
+            false
+        }
         Some(named) if known == Some(named.value.as_str()) => true,
         Some(named) => {
             scope.error(
@@ -215,28 +233,92 @@ fn location(
     written: &Spanned<String>,
 ) -> Option<Location> {
     let (text, span) = (written.value.trim(), &written.span);
-    if matches!(text, "embedded" | "embedded:postgres") {
-        let settings =
-            target.settings.iter().map(|(name, value)| (name.value.clone(), value.value.clone()));
-        return Some(Location::Embedded { settings: settings.collect() });
-    }
-    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        return Some(Location::Postgres { url: text.to_owned() });
+    let embedded = |dialect: Dialect| {
+        let settings = target.settings.iter().filter_map(|(name, value)| {
+            Some((setting_for(dialect, &name.value)?.to_owned(), value.value.clone()))
+        });
+        Some(Location::Embedded { dialect, settings: settings.collect() })
+    };
+    let server = |dialect| Some(Location::Server { dialect, url: text.to_owned() });
+    match text.split_once(':').unwrap_or((text, "")) {
+        ("embedded", "" | "postgres") => return embedded(Dialect::Postgres),
+        ("embedded", "mysql" | "mariadb") => return embedded(Dialect::MySql),
+        ("sqlite", "" | ":memory:") | ("embedded", "sqlite") => {
+            return Some(Location::Sqlite { path: None });
+        }
+        ("sqlite", path) => {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            return Some(Location::Sqlite { path: Some(path.into()) });
+        }
+        ("postgres" | "postgresql", rest) if rest.starts_with("//") => return server(Dialect::Postgres),
+        ("mysql" | "mariadb", rest) if rest.starts_with("//") => return server(Dialect::MySql),
+        _ => {}
     }
     // NB: the text may hold a password, so that it isn't repeated.
     scope.error(
         span,
         "this isn't a database that deadheat knows",
-        Some("write `embedded`, or a URL like `postgres://user@127.0.0.1:5432/name`".into()),
+        Some(
+            "write `embedded`, `embedded:mysql`, `sqlite:`, or a URL like `postgres://user@127.0.0.1:5432/name`"
+                .into(),
+        ),
     );
     None
+}
+
+/// The name of a setting without the kind of server that it is for; `None` when that is another kind.
+fn setting_for(dialect: Dialect, name: &str) -> Option<&str> {
+    match name.split_once('.') {
+        Some((kind, setting)) if Dialect::ALL.iter().any(|one| one.name() == kind) => {
+            (kind == dialect.name()).then_some(setting)
+        }
+        _ => Some(name),
+    }
+}
+
+/// What a kind of database can't have is said at its place, and taken out of the plan.
+fn check_reach(scope: &mut Scope<'_>, name: &Spanned<String>, target: &Target, location: &Location) {
+    let dialect = location.dialect();
+    if dialect != Dialect::Postgres && target.migrations.is_none() {
+        scope.error(
+            &name.span,
+            format!(
+                "target `{name}` has no `migrations`, and on {} deadheat works only in tables of its own",
+                dialect.product()
+            ),
+            Some(format!("give it `migrations`: a folder with a sub-folder `{}`", dialect.name())),
+        );
+    }
+    if let (Some(why), Some(table)) = (dialect.lacks(Check::LockOrder), target.lock_order.first()) {
+        scope.warning(&table.span, format!("`lock_order` doesn't apply: {why}"), None);
+    }
+    for check in Check::ALL {
+        if let Some(why) = dialect.lacks(check) {
+            scope.does_not_apply.insert(check.name().to_owned(), why.to_owned());
+        }
+    }
+    if dialect == Dialect::Sqlite && target.statement_timeout.is_some() {
+        scope.warning(&name.span, "`statement_timeout` doesn't apply: SQLite has no such limit", None);
+    }
+}
+
+/// A level, where the database has levels to choose from.
+pub(super) fn isolation(scope: &mut Scope<'_>, level: &Spanned<Isolation>) -> Option<Isolation> {
+    match scope.dialect.lacks(Check::Isolation) {
+        None => Some(level.value),
+        Some(why) => {
+            scope.warning(&level.span, format!("`isolation: {}` doesn't apply: {why}", level.value), None);
+            None
+        }
+    }
 }
 
 fn migrations(scope: &mut Scope<'_>, target: &scenario::Target) -> Option<std::path::PathBuf> {
     let written = target.migrations.as_ref()?;
     let folder = scope.loaded.source.path.parent().unwrap_or(Path::new("")).join(&written.value);
-    let postgres = folder.join("postgres");
-    let files = std::fs::read_dir(&postgres).map(|entries| {
+    let kind = scope.dialect.name();
+    let own = folder.join(kind);
+    let files = std::fs::read_dir(&own).map(|entries| {
         entries
             .flatten()
             .filter(|entry| entry.path().extension().is_some_and(|ending| ending == "sql"))
@@ -244,18 +326,17 @@ fn migrations(scope: &mut Scope<'_>, target: &scenario::Target) -> Option<std::p
     });
     match files {
         Ok(0) => {
-            scope.error(&written.span, format!("there is no `.sql` file in {}", postgres.display()), None);
+            scope.error(&written.span, format!("there is no `.sql` file in {}", own.display()), None);
             None
         }
-        Ok(_) => Some(postgres),
+        Ok(_) => Some(own),
         Err(error) => {
             scope.error(
                 &written.span,
-                format!("can't read the migrations in {}: {error}", postgres.display()),
-                Some(
-                    "migrations are `.sql` files in a sub-folder `postgres`, relative to the scenario file"
-                        .into(),
-                ),
+                format!("can't read the migrations in {}: {error}", own.display()),
+                Some(format!(
+                    "migrations are `.sql` files in a sub-folder `{kind}`, relative to the scenario file"
+                )),
             );
             None
         }
@@ -264,6 +345,9 @@ fn migrations(scope: &mut Scope<'_>, target: &scenario::Target) -> Option<std::p
 
 fn lock_order(scope: &mut Scope<'_>, written: &[Spanned<String>]) -> Vec<String> {
     let mut order: Vec<String> = Vec::new();
+    if scope.dialect.lacks(Check::LockOrder).is_some() {
+        return order;
+    }
     for table in written {
         let folded = table.value.rsplit('.').next().unwrap_or_default().to_lowercase();
         if order.contains(&folded) {

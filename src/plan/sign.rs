@@ -73,6 +73,10 @@ fn scheme(scope: &mut Scope<'_>, written: &Spanned<scenario::Sign>) -> Option<Sc
                 scope.error(&written.span, "`scheme: custom` needs `header`", None);
                 return None;
             };
+            if !super::http::is_header_name(&header.value) {
+                scope.error(&header.span, format!("`{header}` can't be the name of a header"), None);
+                return None;
+            }
             let payload = parts(scope, sign.payload.as_ref(), SignedPart::Body, "signature");
             let format = parts(scope, sign.format.as_ref(), SignedPart::Signature, "body");
             Scheme::Custom {

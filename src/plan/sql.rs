@@ -1,10 +1,11 @@
 //! Statements with expressions in them, compiled to text with placeholders.
 //!
-//! `{{ expression }}` becomes `$1`, `$2`, … and is bound, never pasted. `@{name}` is text put in
+//! `{{ expression }}` becomes a placeholder, `$1`, `$2`, … or `?`, and is bound, never pasted. `@{name}` is text put in
 //! when the file is compiled, and must be an identifier.
 
 use std::ops::Range;
 
+use crate::dialect::Dialect;
 use crate::expression::{Expression, ExpressionError, Names, Segment, TemplateError, split};
 
 /// A statement's text with its placeholders, and what is bound to them.
@@ -64,6 +65,7 @@ pub fn compile(
     text: &str,
     names: &Names,
     identifier: &dyn Fn(&str) -> Option<String>,
+    dialect: Dialect,
 ) -> Result<CompiledSql, SqlError> {
     if text.trim().is_empty() {
         return Err(SqlError::Empty);
@@ -73,12 +75,12 @@ pub fn compile(
         parameters: Vec::new(),
         placeholders: Vec::new(),
     };
-    let mut quotes = Quotes::default();
+    let mut quotes = Quotes { dialect, state: QuoteState::Outside };
     for segment in split(text).map_err(SqlError::Template)? {
         match segment {
             Segment::Text(range) => {
                 quotes.read(&text[range.clone()]);
-                substitute(text, range, identifier, &mut compiled.text)?;
+                substitute(text, range, identifier, dialect, &mut compiled.text)?;
             }
             Segment::Expression(range) => {
                 if quotes.inside() {
@@ -94,7 +96,7 @@ pub fn compile(
                 )?;
                 compiled.parameters.push(expression);
                 compiled.placeholders.push(compiled.text.len());
-                compiled.text.push_str(&format!("${}", compiled.parameters.len()));
+                compiled.text.push_str(&dialect.placeholder(compiled.parameters.len()));
             }
         }
     }
@@ -105,6 +107,7 @@ fn substitute(
     text: &str,
     range: Range<usize>,
     identifier: &dyn Fn(&str) -> Option<String>,
+    dialect: Dialect,
     into: &mut String,
 ) -> Result<(), SqlError> {
     let mut at = range.start;
@@ -119,8 +122,8 @@ fn substitute(
         let place = open..close + 1;
         let value = identifier(name)
             .ok_or_else(|| SqlError::UnknownName { name: name.to_owned(), range: place.clone() })?;
-        let quoted =
-            quote_identifier(&value).ok_or(SqlError::NotAnIdentifier { text: value, range: place })?;
+        let quoted = quote_identifier(&value, dialect)
+            .ok_or(SqlError::NotAnIdentifier { text: value, range: place })?;
         into.push_str(&quoted);
         at = close + 1;
     }
@@ -129,7 +132,7 @@ fn substitute(
 }
 
 /// `shop.orders` as it may stand in a statement; `None` when it isn't a name.
-pub fn quote_identifier(name: &str) -> Option<String> {
+pub fn quote_identifier(name: &str, dialect: Dialect) -> Option<String> {
     let part = |part: &str| {
         let plain = part.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
             && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
@@ -138,7 +141,7 @@ pub fn quote_identifier(name: &str) -> Option<String> {
             && part.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '$' || c == '-');
         match (plain, wordlike) {
             (true, true) => Some(part.to_owned()),
-            (false, true) => Some(format!("\"{part}\"")),
+            (false, true) => Some(dialect.quote(part)),
             (_, false) => None,
         }
     };
@@ -151,18 +154,19 @@ pub fn quote_identifier(name: &str) -> Option<String> {
 
 /// The name of a table as it may stand in a statement, whatever it is made of; `None` when it is
 /// no name. A dot separates a schema from it.
-pub fn quote_table(name: &str) -> Option<String> {
+pub fn quote_table(name: &str, dialect: Dialect) -> Option<String> {
     let part = |part: &str| {
         let possible = !part.is_empty() && part.len() <= 63 && !part.chars().any(char::is_control);
-        quote_identifier(part).or_else(|| possible.then(|| format!("\"{}\"", part.replace('"', "\"\""))))
+        quote_identifier(part, dialect).or_else(|| possible.then(|| dialect.quote(part)))
     };
     let parts: Vec<String> = name.split('.').map(part).collect::<Option<_>>()?;
     (parts.len() <= 2).then(|| parts.join("."))
 }
 
-/// Follows quotes and comments of PostgreSQL's lexical structure through a text.
-#[derive(Debug, Default)]
+/// Follows quotes and comments of a database's lexical structure through a text.
+#[derive(Debug)]
 struct Quotes {
+    dialect: Dialect,
     state: QuoteState,
 }
 
@@ -170,10 +174,10 @@ struct Quotes {
 enum QuoteState {
     #[default]
     Outside,
-    /// `'` or `"`.
+    /// `'`, `"` or a backquote.
     Quote(char),
-    /// `E'…'`, where a backslash escapes.
-    Escaped,
+    /// A backslash escapes: PostgreSQL's `E'…'`, and MySQL's texts.
+    Escaped(char),
     /// `$tag$ … $tag$`.
     Dollar(String),
     LineComment,
@@ -182,7 +186,7 @@ enum QuoteState {
 
 impl Quotes {
     fn inside(&self) -> bool {
-        matches!(self.state, QuoteState::Quote(_) | QuoteState::Escaped | QuoteState::Dollar(_))
+        matches!(self.state, QuoteState::Quote(_) | QuoteState::Escaped(_) | QuoteState::Dollar(_))
     }
 
     fn in_comment(&self) -> bool {
@@ -192,29 +196,33 @@ impl Quotes {
     fn read(&mut self, text: &str) {
         let mut rest = text;
         let mut before = ' ';
+        let postgres = self.dialect == Dialect::Postgres;
         while let Some(c) = rest.chars().next() {
             let mut length = c.len_utf8();
             self.state = match std::mem::take(&mut self.state) {
                 QuoteState::Outside => match c {
-                    '\'' if matches!(before, 'e' | 'E') => QuoteState::Escaped,
+                    '\'' | '"' if self.dialect == Dialect::MySql => QuoteState::Escaped(c),
+                    '\'' if postgres && matches!(before, 'e' | 'E') => QuoteState::Escaped(c),
                     '\'' | '"' => QuoteState::Quote(c),
-                    '$' => match dollar_tag(rest) {
+                    '`' if !postgres => QuoteState::Quote(c),
+                    '$' if postgres => match dollar_tag(rest) {
                         Some(tag) => {
                             length = tag.len();
                             QuoteState::Dollar(tag.to_owned())
                         }
                         None => QuoteState::Outside,
                     },
+                    '#' if self.dialect == Dialect::MySql => QuoteState::LineComment,
                     '-' if rest.starts_with("--") => QuoteState::LineComment,
                     '/' if rest.starts_with("/*") => QuoteState::BlockComment(1),
                     _ => QuoteState::Outside,
                 },
                 QuoteState::Quote(open) if c == open => QuoteState::Outside,
-                QuoteState::Escaped if c == '\\' => {
+                QuoteState::Escaped(open) if c == '\\' => {
                     length += rest[length..].chars().next().map_or(0, char::len_utf8);
-                    QuoteState::Escaped
+                    QuoteState::Escaped(open)
                 }
-                QuoteState::Escaped if c == '\'' => QuoteState::Outside,
+                QuoteState::Escaped(open) if c == open => QuoteState::Outside,
                 QuoteState::Dollar(tag) if rest.starts_with(&tag) => {
                     length = tag.len();
                     QuoteState::Outside
@@ -224,7 +232,7 @@ impl Quotes {
                     length = 2;
                     if depth == 1 { QuoteState::Outside } else { QuoteState::BlockComment(depth - 1) }
                 }
-                QuoteState::BlockComment(depth) if rest.starts_with("/*") => {
+                QuoteState::BlockComment(depth) if postgres && rest.starts_with("/*") => {
                     length = 2;
                     QuoteState::BlockComment(depth + 1)
                 }
@@ -257,12 +265,16 @@ mod tests {
     }
 
     fn text(sql: &str) -> Result<String, SqlError> {
+        text_for(sql, Dialect::Postgres)
+    }
+
+    fn text_for(sql: &str, dialect: Dialect) -> Result<String, SqlError> {
         let identifier = |name: &str| {
             (name == "orders")
                 .then(|| "shop.orders".to_owned())
                 .or((name == "evil").then(|| "a; DROP".to_owned()))
         };
-        compile(sql, &names(), &identifier).map(|compiled| compiled.text)
+        compile(sql, &names(), &identifier, dialect).map(|compiled| compiled.text)
     }
 
     #[test]
@@ -279,6 +291,19 @@ mod tests {
     }
 
     #[test]
+    fn each_database_has_its_own_placeholders_and_quotes() {
+        assert_eq!(
+            text_for(
+                "SELECT 'it\\'s', `a'b` # {{ order }}\n, {{ order.a }} FROM t WHERE id = {{ order.b }}",
+                Dialect::MySql
+            ),
+            Ok("SELECT 'it\\'s', `a'b` # \n, ? FROM t WHERE id = ?".into())
+        );
+        assert_eq!(text_for("SELECT '\\', {{ order }}", Dialect::Sqlite), Ok("SELECT '\\', ?".into()));
+        assert_eq!(text_for("SELECT '\\', {{ order }}'", Dialect::MySql), Err(SqlError::Quoted(15..20)));
+    }
+
+    #[test]
     fn what_cannot_be_bound_is_refused() {
         assert_eq!(text("SELECT '{{ order.a }}'"), Err(SqlError::Quoted(11..18)));
         assert!(matches!(text("SELECT * FROM @{evil}"), Err(SqlError::NotAnIdentifier { .. })));
@@ -289,12 +314,18 @@ mod tests {
 
     #[test]
     fn identifiers_are_quoted_where_they_must_be() {
-        assert_eq!(quote_identifier("orders").as_deref(), Some("orders"));
-        assert_eq!(quote_identifier("Shop.Orders").as_deref(), Some("\"Shop\".\"Orders\""));
-        assert_eq!(quote_table("Shop.Odd \"Names").as_deref(), Some("\"Shop\".\"Odd \"\"Names\""));
-        assert_eq!(quote_table("a.b.c"), None);
+        assert_eq!(quote_identifier("orders", Dialect::Postgres).as_deref(), Some("orders"));
+        assert_eq!(
+            quote_identifier("Shop.Orders", Dialect::Postgres).as_deref(),
+            Some("\"Shop\".\"Orders\"")
+        );
+        assert_eq!(
+            quote_table("Shop.Odd \"Names", Dialect::Postgres).as_deref(),
+            Some("\"Shop\".\"Odd \"\"Names\"")
+        );
+        assert_eq!(quote_table("a.b.c", Dialect::Postgres), None);
         for bad in ["", "a b", "a;b", "a.b.c", "a\"b", "."] {
-            assert_eq!(quote_identifier(bad), None, "{bad}");
+            assert_eq!(quote_identifier(bad, Dialect::Postgres), None, "{bad}");
         }
     }
 }

@@ -6,10 +6,38 @@ use super::{
     scope::Scope,
     sql::{self, CompiledSql},
 };
-use crate::{expression::Names, scenario::Spanned};
+use crate::{
+    expression::Names,
+    scenario::{Spanned, SqlText},
+};
 
 /// Compiles a statement and adds it to the plan's; `None` after a problem.
 pub(super) fn compile(
+    scope: &mut Scope<'_>,
+    text: &SqlText,
+    names: &Names,
+    operation: &str,
+    step: &str,
+) -> Option<StatementIndex> {
+    let text = text_for_target(scope, text)?;
+    compile_text(scope, text, names, operation, step)
+}
+
+/// The text for the scenario's database; a missing one is a problem.
+pub(super) fn text_for_target<'a>(scope: &mut Scope<'_>, text: &'a SqlText) -> Option<&'a Spanned<String>> {
+    let dialect = scope.dialect;
+    let found = text.of(dialect);
+    if found.is_none() {
+        scope.error(
+            &text.span(),
+            format!("the statement has no text for {}, and that is what the target is", dialect.product()),
+            Some(format!("add `{}: …`, or `default: …` for all that aren't named", dialect.name())),
+        );
+    }
+    found
+}
+
+fn compile_text(
     scope: &mut Scope<'_>,
     text: &Spanned<String>,
     names: &Names,
@@ -24,17 +52,18 @@ pub(super) fn compile(
 /// are.
 pub(super) fn compile_script(
     scope: &mut Scope<'_>,
-    text: &Spanned<String>,
+    text: &SqlText,
     names: &Names,
     session: &str,
     step: &str,
 ) -> Option<StatementIndex> {
+    let text = text_for_target(scope, text)?;
     let compiled = compiled_text(scope, text, names)?;
     if !compiled.parameters.is_empty() {
         return one_statement(scope, text, compiled, session, step);
     }
     scope.statements.push(Statement {
-        facts: match locks::analyse(&compiled.text) {
+        facts: match locks::analyse(&compiled.text, scope.dialect) {
             Analysis::Known(facts) => Some(facts),
             Analysis::Unknown => None,
         },
@@ -52,7 +81,7 @@ pub(super) fn compile_script(
 }
 
 fn compiled_text(scope: &mut Scope<'_>, text: &Spanned<String>, names: &Names) -> Option<CompiledSql> {
-    match sql::compile(&text.value, names, &|name| identifier(scope, name)) {
+    match sql::compile(&text.value, names, &|name| identifier(scope, name), scope.dialect) {
         Ok(compiled) => Some(compiled),
         Err(sql::SqlError::Template(error)) => {
             scope.template_error(&text.span, &text.value, &error);
@@ -73,7 +102,18 @@ fn one_statement(
     operation: &str,
     step: &str,
 ) -> Option<StatementIndex> {
-    let facts = match locks::analyse(&compiled.text) {
+    if let Some(clause) = locks::row_lock_clause(&compiled.text).filter(|_| !scope.dialect.locks_rows()) {
+        scope.error(
+            &text.span,
+            format!("`{clause}`: {} has no row locks", scope.dialect.product()),
+            Some(format!(
+                "give the statement a text of its own: `sql: {{{}: …, default: …}}`",
+                scope.dialect.name()
+            )),
+        );
+        return None;
+    }
+    let facts = match locks::analyse(&compiled.text, scope.dialect) {
         Analysis::Known(facts) => Some(facts),
         Analysis::Unknown => None,
     };

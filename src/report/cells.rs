@@ -62,6 +62,12 @@ pub(super) fn grouped(number: u64) -> String {
     text
 }
 
+/// `1 transaction`, `12,345 transactions`.
+pub(super) fn counted(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", grouped(number))
+}
+
 /// Text from outside: control characters and direction marks could play tricks on a terminal.
 pub(super) fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());

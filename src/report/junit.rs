@@ -1,5 +1,5 @@
 //! JUnit XML, as Jenkins' xUnit schema takes it: a test case for each operation, threshold,
-//! invariant, race at a level, and check.
+//! requirement, invariant, race at a level, and check.
 //!
 //! A broken demand is a `<failure>`, something that couldn't be evaluated or run an `<error>`, an
 //! inconclusive verdict a `<skipped>`. Times are seconds with three decimals.
@@ -43,6 +43,7 @@ impl JunitReport {
             .iter()
             .map(|(name, operation)| operation_case(name, operation))
             .chain(document.thresholds.iter().map(threshold_case))
+            .chain(document.requirements.iter().map(requirement_case))
             .chain(document.invariants.iter().map(invariant_case))
             .chain(checks(document));
         let mut names = HashSet::new();
@@ -125,17 +126,33 @@ fn operation_case(name: &str, operation: &OperationResults) -> Case {
 }
 
 fn threshold_case(threshold: &crate::verdict::ThresholdResult) -> Case {
-    let crate::verdict::ThresholdResult { metric, condition, observed, holds } = threshold;
-    let status = match (holds, observed) {
-        (true, _) => TestCaseStatus::success(),
-        (false, Some(observed)) => {
+    let crate::verdict::ThresholdResult { metric, condition, observed, holds, does_not_apply } = threshold;
+    let status = match (does_not_apply, holds, observed) {
+        (Some(why), _, _) => skipped(why),
+        (None, true, _) => TestCaseStatus::success(),
+        (None, false, Some(observed)) => {
             failure("threshold", &format!("{metric} is {observed}, and should be {condition}"))
         }
-        (false, None) => {
+        (None, false, None) => {
             failure("no samples", &format!("{metric} should be {condition}, but there are no samples"))
         }
     };
     Case { group: "thresholds", name: format!("{metric} {condition}"), time: Duration::ZERO, status }
+}
+
+/// A run without what it requires proves nothing, and fails nothing either.
+fn requirement_case(requirement: &crate::verdict::ThresholdResult) -> Case {
+    let crate::verdict::ThresholdResult { metric, condition, observed, holds, does_not_apply } =
+        requirement;
+    let observed = observed.as_deref().unwrap_or("not known");
+    let status = match (does_not_apply, holds) {
+        (Some(why), _) => skipped(why),
+        (None, true) => TestCaseStatus::success(),
+        (None, false) => {
+            skipped(&format!("{metric} is {observed}, and the run proves nothing unless it is {condition}"))
+        }
+    };
+    Case { group: "requirements", name: format!("{metric} {condition}"), time: Duration::ZERO, status }
 }
 
 fn invariant_case(invariant: &InvariantResult) -> Case {
@@ -199,7 +216,9 @@ fn checks(document: &Document) -> Vec<Case> {
         .filter(|one| one.declared != one.in_force)
         .map(|one| format!("{}: {} of {} transactions", one.operation, one.in_force, one.transactions))
         .collect();
-    if !document.isolation.observed.is_empty() {
+    if let Some(why) = document.does_not_apply.get("isolation") {
+        cases.push(case("isolation", skipped(why)));
+    } else if !document.isolation.observed.is_empty() {
         cases.push(case("isolation", pass_or("isolation", &strayed)));
     }
     let violations: Vec<String> = document
@@ -216,6 +235,9 @@ fn checks(document: &Document) -> Vec<Case> {
     // A declared order that a scenario breaks on purpose is judged by its threshold.
     if !document.lock_order.declared.is_empty() {
         cases.push(case("lock order", pass_or("lock order", &violations)));
+    }
+    for (what, why) in document.does_not_apply.iter().filter(|(what, _)| *what != "isolation") {
+        cases.push(case(&what.replace('_', " "), skipped(why)));
     }
     let fixtures = &document.fixtures;
     cases.push(case(

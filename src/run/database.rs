@@ -7,20 +7,21 @@ use std::{
 
 use indexmap::IndexMap;
 
-use super::{RunOptions, Trouble, Watcher};
+use super::{
+    RunOptions, Trouble, Watcher,
+    own::{self, Own},
+};
 use crate::{
+    dialect::Dialect,
     fixture::{
         Entry, ExistingTables, Ledger, create_schema, drop_schema, migrate, remove_rows, schema_exists,
     },
     measure::TargetInfo,
-    plan::{Database, Location, Plan},
-    target::{
-        Endpoint, ServerFacts, Session, SessionSettings,
-        embedded::{BinarySource, EmbeddedOptions, EmbeddedServer},
-    },
+    plan::{Database, Plan},
+    target::{Connections, Endpoint, ServerFacts, Session, SessionSettings},
 };
 
-/// Connections of deadheat's own beside the workers': control, cleanup, and two to spare.
+/// Connections of deadheat's own beside the workers': control, sampling, cleanup, and one to spare.
 const OWN_CONNECTIONS: u32 = 4;
 /// Connections of a server of ours that are left to the services under test.
 const FOR_SERVICES: u32 = 110;
@@ -38,7 +39,7 @@ pub(super) struct Opened {
     pub seed: u64,
     /// Folder of the migrations.
     migrations: Option<PathBuf>,
-    server: Option<EmbeddedServer>,
+    own: Option<Own>,
 }
 
 /// How closing went.
@@ -59,23 +60,24 @@ pub(super) async fn open(
     options: &RunOptions,
     watcher: &mut dyn Watcher,
 ) -> Result<Opened, Trouble> {
-    let (endpoint, server, ledger) = match &database.location {
-        Location::Postgres { url } => {
-            let endpoint = Endpoint::from_url(url)?;
-            check_host(&endpoint, &options.allowed_hosts)?;
-            (endpoint, None, None)
-        }
-        Location::Embedded { settings } => {
-            let (server, ledger) = start_server(plan, settings, run_id, watcher)?;
-            watcher.stage(&format!(
-                "started PostgreSQL {} in {}",
-                server.version(),
-                crate::units::format_duration(server.started_in())
-            ));
-            (Endpoint::embedded(server.connect_options()), Some(server), Some(ledger))
+    let dialect = database.location.dialect();
+    let mut ledger = Ledger::create(run_id)?;
+    let reached = own::reach(plan, &database.location, &mut ledger, options, watcher).await;
+    let (endpoint, own) = match reached {
+        Ok(reached) => reached,
+        Err(trouble) => {
+            // What wasn't reached has left nothing behind.
+            ledger.finish()?;
+            return Err(trouble);
         }
     };
-    let schema = database.migrations.as_ref().map(|_| format!("deadheat_{run_id}"));
+    let schema = match dialect {
+        Dialect::Postgres | Dialect::MySql => {
+            database.migrations.as_ref().map(|_| format!("deadheat_{run_id}"))
+        }
+        // The whole file is the run's own.
+        Dialect::Sqlite => None,
+    };
     let settings = SessionSettings {
         application_name: format!("deadheat/{run_id}/"),
         schema: schema.clone(),
@@ -87,23 +89,22 @@ pub(super) async fn open(
         application_name: format!("deadheat-control/{run_id}"),
         statement_timeout: None,
         lock_timeout: None,
+        // MySQL's schemas are databases, and nobody connects to one that isn't made yet.
+        schema: schema.clone().filter(|_| dialect == Dialect::Postgres),
         ..settings.clone()
     };
-    let mut session = Session::connect(&endpoint, &control).await?;
-    let facts = ServerFacts::ask(&mut session)
-        .await
-        .map_err(|failure| Trouble::failure("the server doesn't tell about itself", &failure))?;
-    check_connections(plan, &facts)?;
-    let ledger = match ledger {
-        Some(ledger) => ledger,
-        None => Ledger::create(run_id)?,
+    let (session, facts) = match connect(plan, &endpoint, &control).await {
+        Ok(connected) => connected,
+        Err(trouble) => {
+            if let Some(own) = own {
+                own.remove(watcher)?;
+            }
+            ledger.finish()?;
+            return Err(trouble);
+        }
     };
-    let info = TargetInfo {
-        kind: "PostgreSQL".to_owned(),
-        version: facts.version,
-        location: endpoint.describe(),
-        schema,
-    };
+    let info =
+        TargetInfo { kind: facts.product, version: facts.version, location: endpoint.describe(), schema };
     Ok(Opened {
         endpoint,
         session,
@@ -113,36 +114,22 @@ pub(super) async fn open(
         run_id: run_id.to_owned(),
         seed: options.seed.unwrap_or_default(),
         migrations: database.migrations.clone(),
-        server,
+        own,
     })
 }
 
-/// The folder of the server is in the ledger before there is anything in it.
-fn start_server(
+/// The control session, and what the server says of itself.
+async fn connect(
     plan: &Plan,
-    settings: &[(String, String)],
-    run_id: &str,
-    watcher: &mut dyn Watcher,
-) -> Result<(EmbeddedServer, Ledger), Trouble> {
-    let options = EmbeddedOptions {
-        max_connections: database_workers(plan) + OWN_CONNECTIONS + FOR_SERVICES,
-        settings: settings.to_vec(),
-        binaries: BinarySource::from_env(),
-    };
-    let mut ledger = Ledger::create(run_id)?;
-    let server = EmbeddedServer::start(
-        &options,
-        &mut |folder| ledger.record(&Entry::Embedded { folder: folder.to_owned() }),
-        &mut |stage| watcher.stage(stage),
-    );
-    match server {
-        Ok(server) => Ok((server, ledger)),
-        Err(error) => {
-            // A server that didn't start has removed its folder.
-            ledger.finish()?;
-            Err(error.into())
-        }
-    }
+    endpoint: &Endpoint,
+    control: &SessionSettings,
+) -> Result<(Session, ServerFacts), Trouble> {
+    let mut session = Session::connect(endpoint, control).await?;
+    let facts = ServerFacts::ask(&mut session)
+        .await
+        .map_err(|failure| Trouble::failure("the server doesn't tell about itself", &failure))?;
+    check_connections(plan, &facts, endpoint.dialect())?;
+    Ok((session, facts))
 }
 
 /// Words in the name of a database that nobody wants to stress by mistake.
@@ -150,7 +137,7 @@ const PRODUCTION: [&str; 4] = ["production", "prod", "prd", "live"];
 
 /// Nothing but this machine is touched unless the user names the host, and nothing that looks like
 /// production either: a tunnel makes it look like this machine.
-fn check_host(endpoint: &Endpoint, allowed: &[String]) -> Result<(), Trouble> {
+pub(super) fn check_host(endpoint: &Endpoint, allowed: &[String]) -> Result<(), Trouble> {
     let host = endpoint.host();
     if allowed.contains(&host) {
         return Ok(());
@@ -179,18 +166,28 @@ fn database_workers(plan: &Plan) -> u32 {
     if plan.statements.is_empty() { 0 } else { plan.load.concurrency * (1 + u32::from(gates)) }
 }
 
-fn check_connections(plan: &Plan, facts: &ServerFacts) -> Result<(), Trouble> {
+/// Connections that a server of ours takes.
+pub(super) fn most_connections(plan: &Plan) -> u32 {
+    database_workers(plan) + OWN_CONNECTIONS + FOR_SERVICES
+}
+
+fn check_connections(plan: &Plan, facts: &ServerFacts, dialect: Dialect) -> Result<(), Trouble> {
+    let Some(Connections { free, most }) = facts.connections else { return Ok(()) };
     // The control session is connected already.
     let needed = i64::from(database_workers(plan) + OWN_CONNECTIONS) - 1;
-    if facts.free_connections >= needed {
+    if free >= needed {
         return Ok(());
     }
-    let to_set = facts.max_connections + needed - facts.free_connections;
+    let to_set = most + needed - free;
+    let place = match dialect {
+        Dialect::MySql => "my.cnf",
+        Dialect::Postgres | Dialect::Sqlite => "postgresql.conf",
+    };
     Err(Trouble::new(format!(
-        "{} workers need {needed} connections and the server has {} left of its {}",
-        plan.load.concurrency, facts.free_connections, facts.max_connections
+        "{} workers need {needed} connections and the server has {free} left of its {most}",
+        plan.load.concurrency
     ))
-    .hint(format!("set `max_connections = {to_set}` in postgresql.conf, or lower `load.concurrency`")))
+    .hint(format!("set `max_connections = {to_set}` in {place}, or lower `load.concurrency`")))
 }
 
 /// Linux tells the limit; elsewhere a connection fails when it is reached.
@@ -227,19 +224,23 @@ impl Opened {
 
     /// Makes the run's own schema and the tables in it, where the scenario brings migrations.
     pub async fn make_tables(&mut self) -> Result<(), Trouble> {
-        let (Some(folder), Some(schema)) = (self.migrations.clone(), self.info.schema.clone()) else {
-            return Ok(());
-        };
-        // With a server of ours the schema goes too.
-        if self.server.is_none() {
-            let url = self.endpoint.url_without_password();
-            self.record(&Entry::Schema { url, schema: schema.clone() })?;
+        let Some(folder) = self.migrations.clone() else { return Ok(()) };
+        if let Some(schema) = self.info.schema.clone() {
+            self.make_schema(&schema).await?;
         }
-        create_schema(&mut self.session, &schema)
-            .await
-            .map_err(|failure| Trouble::failure("can't make a schema for this run", &failure))?;
         migrate(&mut self.session, &folder).await?;
         Ok(())
+    }
+
+    async fn make_schema(&mut self, schema: &str) -> Result<(), Trouble> {
+        // With a server of ours the schema goes too.
+        if self.own.is_none() {
+            let url = self.endpoint.url_without_password();
+            self.record(&Entry::Schema { url, schema: schema.to_owned() })?;
+        }
+        create_schema(&mut self.session, schema)
+            .await
+            .map_err(|failure| Trouble::failure("can't make a schema for this run", &failure))
     }
 
     /// How a service under test finds this database: `DATABASE_URL`, and libpq's variables.
@@ -254,7 +255,7 @@ impl Opened {
 
     /// True when the run works on tables that were there before.
     pub fn works_on_existing_tables(&self) -> bool {
-        self.server.is_none() && self.info.schema.is_none()
+        self.own.is_none() && self.info.schema.is_none()
     }
 
     /// Inserts fixture rows into tables that were there before, and records them.
@@ -271,6 +272,16 @@ impl Opened {
         Ok(Session::connect(&self.endpoint, &settings).await?)
     }
 
+    /// A session that samples the others while the load runs.
+    pub async fn sampling_session(&self) -> Result<Session, Trouble> {
+        let settings = SessionSettings {
+            application_name: format!("deadheat-watch/{}", self.run_id),
+            schema: self.settings.schema.clone(),
+            ..SessionSettings::default()
+        };
+        Ok(Session::connect(&self.endpoint, &settings).await?)
+    }
+
     /// Removes the run's schema and stops its server. What can't be removed stays in the ledger,
     /// where `clean` finds it.
     pub async fn close(mut self, keep: bool, watcher: &mut dyn Watcher) -> Closed {
@@ -280,19 +291,18 @@ impl Opened {
         }
         let mut closed = if self.works_on_existing_tables() {
             self.remove_own_rows().await
-        } else if self.server.is_none() && self.migrations.is_some() {
+        } else if self.own.is_none() && self.migrations.is_some() {
             self.drop_own_schema().await
         } else {
             Ok(Closed { gone: true, ..Closed::default() })
         }
         .unwrap_or_else(|trouble| Closed { trouble: Some(trouble), ..Closed::default() });
-        let Self { session, server, ledger, .. } = self;
+        let Self { session, own, ledger, .. } = self;
         session.close().await;
-        if let Some(server) = server {
-            watcher.stage("stopping PostgreSQL");
-            if let Err(error) = server.stop() {
-                closed = Closed { trouble: Some(error.into()), ..Closed::default() };
-            }
+        if let Some(own) = own
+            && let Err(trouble) = own.remove(watcher)
+        {
+            closed = Closed { trouble: Some(trouble), ..Closed::default() };
         }
         if closed.gone
             && let Some(ledger) = Arc::into_inner(ledger)
@@ -330,8 +340,8 @@ impl Opened {
         if let Some(schema) = &self.info.schema {
             watcher.stage(&format!("kept: schema {schema}"));
         }
-        if let Some(server) = self.server {
-            server.leave_running();
+        if let Some(own) = self.own {
+            own.leave();
         }
         watcher.stage("remove it with `deadheat clean`");
     }

@@ -7,17 +7,20 @@ use futures_util::FutureExt;
 use super::{
     RunOptions, StopSignal, Watcher,
     database::{self, Closed, Opened},
+    deadlocks::{CountedDeadlocks, DeadlockCount},
     prepare::{load_plan, new_run_id, prepare_statements, seed, statements},
     service::{self, OpenedServices},
     trouble::{RunError, Trouble},
 };
 use crate::{
+    dialect::Dialect,
     engine::{Beside, EngineSettings, InvariantState, LoadOutcome, check_invariants, run_load},
     expression::Value,
     fixture,
-    measure::{Environment, FixtureResults, LiveBoard, RunResults, TableRows, collect},
+    measure::{Collected, Environment, FixtureResults, LiveBoard, RunResults, TableRows, collect},
     plan::Plan,
     scenario::{Problem, Problems, Source},
+    target::Session,
     verdict::{self, Verdict},
 };
 
@@ -34,6 +37,7 @@ pub struct Finished {
 struct Measured {
     outcome: LoadOutcome,
     invariants: Option<InvariantState>,
+    deadlocks: Option<DeadlockCount>,
 }
 
 /// Runs a scenario from its file to its verdict.
@@ -56,6 +60,7 @@ pub async fn run(
         let problem = problem.hint(format!("drive them with `deadheat race {}`", options.file.display()));
         return Err(RunError::Scenario(Problems::from(problem).with_source(source)));
     }
+    plan.notes.iter().for_each(|note| watcher.stage(note));
     // As many digits as a person can copy.
     let seed = options.seed.unwrap_or_else(|| rand::random::<u32>().into());
     let options = RunOptions { seed: Some(seed), ..options.clone() };
@@ -80,6 +85,7 @@ pub async fn run(
             .map(|moment| moment.to_string())
             .unwrap_or_default(),
         environment: environment(&plan, opened.as_ref()),
+        unchecked: plan.unchecked.clone(),
         ..RunResults::default()
     };
     let mut run = Run {
@@ -97,12 +103,17 @@ pub async fn run(
 
     // 4. Cleanup, always.
     watcher.stage("cleaning up");
+    let all_ended = run.services.are_all_started();
     run.services.close(watcher);
+    let deadlocks = match (&measured, &mut opened) {
+        (Ok(measured), Some(opened)) => measured.deadlocks_since(opened, all_ended, stop).await,
+        _ => None,
+    };
     let closed = match opened {
         Some(opened) => opened.close(options.keep, watcher).await,
         None => Closed { gone: true, ..Closed::default() },
     };
-    let Measured { outcome, invariants } = measured?;
+    let Measured { outcome, invariants, deadlocks: _ } = measured?;
     results.fixtures.cleaned = !options.keep && closed.trouble.is_none();
     results.fixtures.note = closed.trouble.as_ref().map(|trouble| trouble.message.clone());
     if options.keep || closed.trouble.is_some() {
@@ -119,11 +130,33 @@ pub async fn run(
     }
     results.aborted = outcome.recorder.aborted.clone();
     results.interrupted = stop.is_stopped() && results.aborted.is_none();
-    let LoadOutcome { recorder, waits, duration, arrivals, .. } = outcome;
-    collect(&mut results, &plan, &recorder, &waits, &run.board, duration, arrivals);
+    let LoadOutcome { recorder, waits, application, duration, arrivals, watch_problem } = outcome;
+    let (recorder, waits, board) = (&recorder, &waits, &*run.board);
+    let collected = Collected { recorder, waits, application, board, duration, arrivals };
+    collect(&mut results, &plan, collected);
+    if let (Some(application), Some(counted)) = (&mut results.application, deadlocks) {
+        application.deadlocks = counted.deadlocks;
+        application.unknown.extend(watch_problem);
+        application.unknown.extend(counted.unknown);
+    }
     results.invariants = invariants.map(InvariantState::into_results).unwrap_or_default();
     let verdict = verdict::judge(&plan.thresholds, &plan.requirements, &plan.grades, &results);
     Ok(Finished { results, verdict, cleanup: closed.trouble })
+}
+
+impl Measured {
+    /// Who has interrupted the run isn't kept waiting.
+    async fn deadlocks_since(
+        &self,
+        opened: &mut Opened,
+        all_ended: bool,
+        stop: &StopSignal,
+    ) -> Option<CountedDeadlocks> {
+        let answers =
+            self.outcome.recorder.operations.iter().map(|one| one.requests.deadlock_answers).sum();
+        let told = if stop.is_stopped() { 0 } else { answers };
+        Some(self.deadlocks.as_ref()?.since(opened, all_ended, told).await)
+    }
 }
 
 /// What the stages of one run share.
@@ -163,16 +196,22 @@ impl Run<'_> {
             check_invariants(invariants, &mut opened.session, None).await;
         }
         stop_if_interrupted(self.stop)?;
+        let (mut sampling, deadlocks) = self.begin_watching(opened.as_mut()).await?;
 
         watcher.stage(&format!("connecting {} workers", plan.load.concurrency));
         watcher.load_begins(Arc::clone(&self.board), &plan.load.work);
         let settings = self.load_settings(opened.as_ref(), prepared, globals, results.seed);
-        let beside = match (opened.as_mut(), &mut invariants) {
-            (Some(opened), Some(invariants)) => Some(Beside { control: &mut opened.session, invariants }),
+        let beside = match (opened.as_mut(), &mut invariants, &mut sampling) {
+            (Some(opened), Some(invariants), Some(sampling)) => {
+                Some(Beside { control: &mut opened.session, invariants, sampling })
+            }
             _ => None,
         };
         let outcome = run_load(settings, beside).await;
         watcher.load_ended();
+        if let Some(sampling) = sampling {
+            sampling.close().await;
+        }
         let outcome = outcome.map_err(|error| Trouble::new(error.to_string()))?;
 
         if let (Some(opened), Some(invariants)) = (opened.as_mut(), &mut invariants) {
@@ -182,7 +221,21 @@ impl Run<'_> {
             }
             check_invariants(invariants, &mut opened.session, Some(&outcome.recorder)).await;
         }
-        Ok(Measured { outcome, invariants })
+        Ok(Measured { outcome, invariants, deadlocks })
+    }
+
+    /// A session to sample with, and the deadlocks that a watched database has counted so far.
+    async fn begin_watching(
+        &self,
+        opened: Option<&mut Opened>,
+    ) -> Result<(Option<Session>, Option<DeadlockCount>), RunError> {
+        let Some(opened) = opened else { return Ok((None, None)) };
+        let sampling = opened.sampling_session().await?;
+        let deadlocks = match self.plan.services.iter().any(|service| service.watched) {
+            true => Some(DeadlockCount::begin(opened).await),
+            false => None,
+        };
+        Ok((Some(sampling), deadlocks))
     }
 
     /// Tables and fixtures.
@@ -216,7 +269,11 @@ impl Run<'_> {
         if !opened.works_on_existing_tables() {
             // Statistics of freshly made tables: without them the first plans are bad ones.
             for (table, _) in tables {
-                let analysed = opened.session.script(&format!("ANALYZE {table}")).await;
+                let analyse = match opened.session.dialect() {
+                    Dialect::Postgres | Dialect::Sqlite => "ANALYZE",
+                    Dialect::MySql => "ANALYZE TABLE",
+                };
+                let analysed = opened.session.script(&format!("{analyse} {table}")).await;
                 analysed.map_err(|failure| {
                     Trouble::failure(&format!("table {table} can't be analysed"), &failure)
                 })?;

@@ -4,7 +4,9 @@
 //! through [`Watcher`]; reports are written by `cli`.
 
 mod database;
+mod deadlocks;
 mod execute;
+mod own;
 mod prepare;
 mod race;
 mod service;

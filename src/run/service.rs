@@ -1,6 +1,9 @@
 //! Reaches the plan's services: starts those that the run is to start, and waits until they answer.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use indexmap::IndexMap;
 
@@ -16,6 +19,8 @@ use crate::{
 
 /// Pause between two attempts to reach a service that is starting.
 const PAUSE: Duration = Duration::from_millis(25);
+/// Pause between two lines of a starting service that are shown: one that is compiled has many.
+const WORDS_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_ANSWER: Duration = Duration::from_secs(5);
 /// Lines of a service's output that are shown when it doesn't start.
 const SHOWN_LINES: usize = 12;
@@ -24,11 +29,16 @@ const SHOWN_LINES: usize = 12;
 #[derive(Debug, Default)]
 pub(super) struct OpenedServices {
     /// In the order of the plan.
-    pub endpoints: Vec<HttpEndpoint>,
+    pub endpoints: Vec<Arc<HttpEndpoint>>,
     started: Vec<StartedService>,
 }
 
 impl OpenedServices {
+    /// True when the run has started every one, and ends it.
+    pub fn are_all_started(&self) -> bool {
+        !self.endpoints.is_empty() && self.started.len() == self.endpoints.len()
+    }
+
     /// Ends those that were started.
     pub fn close(self, watcher: &mut dyn Watcher) {
         for service in self.started {
@@ -41,7 +51,7 @@ impl OpenedServices {
 
     /// What the report says of them.
     pub fn info(&self, plan: &Plan) -> IndexMap<String, TargetInfo> {
-        let info = |(service, endpoint): (&Service, &HttpEndpoint)| {
+        let info = |(service, endpoint): (&Service, &Arc<HttpEndpoint>)| {
             let version = match service.protocol {
                 HttpVersion::Http1 => "1.1",
                 HttpVersion::Http2 => "2",
@@ -79,7 +89,7 @@ pub(super) async fn open(
         };
         let endpoint = resolve(service, &url)?;
         check_host(&endpoint, &options.allowed_hosts)?;
-        opened.endpoints.push(endpoint);
+        opened.endpoints.push(Arc::new(endpoint));
     }
     Ok(opened)
 }
@@ -135,7 +145,7 @@ async fn start_service(
     let mut connection = Connection::new(&endpoint).map_err(|error| Trouble::new(error.to_string()))?;
     let path = start.ready.clone().unwrap_or_else(|| "/".to_owned());
     let begun = Instant::now();
-    let mut shown = String::new();
+    let (mut shown, mut shown_at) = (String::new(), begun);
     loop {
         if stop.is_stopped() {
             return Err(RunError::Interrupted);
@@ -143,7 +153,8 @@ async fn start_service(
         if let Some(status) = started.ended() {
             return Err(not_ready(service, &started, &format!("ended with status {status}")).into());
         }
-        let outgoing = Outgoing { method: "GET".into(), path: path.clone(), headers: Vec::new() };
+        let outgoing = Outgoing::get(&endpoint, path.clone())
+            .map_err(|failure| Trouble::new(format!("{}: {failure}", service.target)))?;
         let body = OutgoingBody::from(bytes::Bytes::new());
         let answer = connection.send(&endpoint, outgoing, body, LONGEST_ANSWER).await;
         let is_ready = answer.is_ok_and(|answer| start.ready.is_none() || answer.status.as_u16() < 400);
@@ -157,11 +168,12 @@ async fn start_service(
             return Err(not_ready(service, &started, &format!("doesn't answer within {limit}")).into());
         }
         // A first start may have to compile: its own words show that something goes on.
-        if let Some(line) = started.last_lines(1).pop()
+        if shown_at.elapsed() >= WORDS_PAUSE
+            && let Some(line) = started.last_lines(1).pop()
             && line != shown
         {
             watcher.stage(&format!("starting {}: {}", service.target, line.trim()));
-            shown = line;
+            (shown, shown_at) = (line, Instant::now());
         }
         tokio::time::sleep(PAUSE).await;
     }

@@ -10,7 +10,7 @@ use super::{
     model::{Advice, Literal, Named},
     node::NodeKind,
     spanned::{MAP_OR_VALUE, Spanned},
-    step::{Capture, Repeat},
+    step::{Capture, Repeat, SqlText, SqlTexts},
 };
 
 impl<'de> Deserialize<'de> for Capture {
@@ -86,6 +86,40 @@ impl JsonSchema for Body {
             "anyOf": [
                 {"type": "string", "description": "Text, as it is."},
                 generator.subschema_for::<StructuredBody>(),
+            ],
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for SqlText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct SqlVisitor;
+        impl<'de> de::Visitor<'de> for SqlVisitor {
+            type Value = SqlText;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a statement, or a map with `postgres`, `mysql`, `sqlite` and `default`")
+            }
+            fn visit_newtype_struct<D: Deserializer<'de>>(self, value: D) -> Result<SqlText, D::Error> {
+                Spanned::deserialize(value).map(SqlText::Same)
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<SqlText, A::Error> {
+                SqlTexts::deserialize(MapAccessDeserializer::new(map)).map(Box::new).map(SqlText::Each)
+            }
+        }
+        deserializer.deserialize_newtype_struct(MAP_OR_VALUE, SqlVisitor)
+    }
+}
+
+impl JsonSchema for SqlText {
+    fn schema_name() -> Cow<'static, str> {
+        "SqlText".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A statement. `{{ expression }}` is a bound parameter, `@{name}` a checked identifier.",
+            "anyOf": [
+                {"type": "string", "description": "For every kind of database."},
+                generator.subschema_for::<SqlTexts>(),
             ],
         })
     }

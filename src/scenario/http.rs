@@ -7,6 +7,7 @@ use super::{
     choice::Quantity,
     model::{Literal, Named},
     spanned::{OneOrMany, Spanned},
+    step::SqlText,
 };
 use crate::units;
 
@@ -151,8 +152,8 @@ pub struct Deliver {
     /// copy is rendered anew, with ids of its own.
     #[serde(default)]
     pub same_event_id: Option<Spanned<bool>>,
-    /// Causes after which the same bytes are sent again with a new timestamp and signature, as providers
-    /// do: `http_5xx`, `timeout`, `connection`, ….
+    /// Causes after which the same bytes are sent again with a new timestamp and signature: `http_5xx`,
+    /// `timeout`, `connection`, …; or, as Stripe does, `not_2xx`: any answer but 2xx, and none.
     #[serde(default)]
     pub redeliver_on: OneOrMany<Spanned<String>>,
     /// Redeliveries of one request at most; 3 when not given.
@@ -181,7 +182,7 @@ pub enum DeliveryOrder {
 #[serde(deny_unknown_fields)]
 pub struct Changes {
     /// A query for it, asked after an answer below 300.
-    pub sql: Spanned<String>,
+    pub sql: SqlText,
     /// An expression over its first row, or `rows`: at least one row. `rows` when not given.
     #[serde(default)]
     pub expect: Option<Spanned<String>>,

@@ -8,6 +8,7 @@ use std::{fmt, ops::Range};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::suggest;
+use crate::dialect::Check;
 
 /// What is wrong with a condition or the name of a metric, where in its text, and what to write.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -104,6 +105,7 @@ metrics! {
     Deadlocks "deadlocks" Count false "Attempts that the server ended because of a deadlock.";
     Unknown "unknown" Count false "Operations whose commit was never answered.";
     Assertions "assertions" Count false "Operations that ended because an `assert` or `check` didn't hold.";
+    DatabaseDeadlocks "database_deadlocks" Count false "Deadlocks that the watched database counted during the run.";
     LockOrderViolations "lock_order_violations" Count false "Transactions that locked tables against the declared order.";
     LockWaits "lock_waits" Count false "Waits for a lock that were seen.";
     DeepestQueue "deepest_queue" Count false "Most workers seen waiting for one another in a row.";
@@ -156,6 +158,19 @@ pub struct MetricName {
     pub statistic: Option<Statistic>,
     /// One operation only.
     pub operation: Option<String>,
+}
+
+impl Metric {
+    /// What a database must have for the metric to mean anything; `None`: nothing that any lacks.
+    pub fn needs(self) -> Option<Check> {
+        match self {
+            Self::IsolationCompliance => Some(Check::Isolation),
+            Self::LockOrderViolations => Some(Check::LockOrder),
+            Self::LockWaits | Self::LockWaitTime | Self::DeepestQueue => Some(Check::LockWaits),
+            Self::DeadlockRate | Self::Deadlocks => Some(Check::Deadlocks),
+            _ => None,
+        }
+    }
 }
 
 impl MetricName {

@@ -13,7 +13,7 @@ use super::{
     node::Node,
     race::Race,
     spanned::{OneOrMany, Spanned},
-    step::Step,
+    step::{SqlText, Step},
     target::Target,
 };
 use crate::units;
@@ -166,7 +166,7 @@ pub struct Invariant {
     #[serde(default)]
     pub target: Option<Spanned<String>>,
     /// The query.
-    pub sql: Spanned<String>,
+    pub sql: SqlText,
     /// `no_rows`, or an expression over the first row's columns, `before` (that row before the
     /// run) and `operations.NAME.committed`. `no_rows` when not given.
     #[serde(default)]

@@ -9,7 +9,11 @@ use super::{
     model::{Literal, Named, Retry},
     spanned::{OneOrMany, Spanned},
 };
-use crate::{outcome::Isolation, units};
+use crate::{
+    dialect::{Begin, Dialect},
+    outcome::Isolation,
+    units,
+};
 
 /// One step. Exactly one of the keys that name a kind must be there: `sql`, `transaction`,
 /// `http`, `gate`, `sleep`, `think_time`, `let`, `if`, `repeat`, `check`, `barrier`, `rollback`, `savepoint`,
@@ -22,7 +26,7 @@ pub struct Step {
     pub name: Option<Spanned<String>>,
     /// A statement. `{{ expression }}` is a bound parameter, `@{name}` a checked identifier.
     #[serde(default)]
-    pub sql: Option<Spanned<String>>,
+    pub sql: Option<SqlText>,
     /// A request: `POST /webhook/`. The path may hold expressions.
     #[serde(default)]
     pub http: Option<Spanned<String>>,
@@ -148,12 +152,71 @@ pub(super) const STEP_KEYS: &[&str] = &[
 pub struct Transaction {
     /// Level of this transaction; the target's when not given.
     #[serde(default)]
-    pub isolation: Option<Isolation>,
+    pub isolation: Option<Spanned<Isolation>>,
+    /// On SQLite, when it takes the lock for writing; as the target says when not given.
+    #[serde(default)]
+    pub begin: Option<Begin>,
     /// Replaces the operation's `retry` for this transaction, key by key.
     #[serde(default)]
     pub retry: Option<Retry>,
     /// What it does.
     pub steps: Vec<Spanned<Step>>,
+}
+
+/// A statement: one text for every kind of database, or one for each.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SqlText {
+    /// For all.
+    Same(Spanned<String>),
+    /// By kind.
+    Each(Box<SqlTexts>),
+}
+
+/// A statement's texts by kind of database.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SqlTexts {
+    /// On PostgreSQL.
+    #[serde(default)]
+    pub postgres: Option<Spanned<String>>,
+    /// On MySQL and MariaDB.
+    #[serde(default)]
+    pub mysql: Option<Spanned<String>>,
+    /// On SQLite.
+    #[serde(default)]
+    pub sqlite: Option<Spanned<String>>,
+    /// On those that aren't named.
+    #[serde(default)]
+    pub default: Option<Spanned<String>>,
+}
+
+impl SqlText {
+    /// The text for a kind of database.
+    pub fn of(&self, dialect: Dialect) -> Option<&Spanned<String>> {
+        match self {
+            Self::Same(text) => Some(text),
+            Self::Each(texts) => {
+                let own = match dialect {
+                    Dialect::Postgres => &texts.postgres,
+                    Dialect::MySql => &texts.mysql,
+                    Dialect::Sqlite => &texts.sqlite,
+                };
+                own.as_ref().or(texts.default.as_ref())
+            }
+        }
+    }
+
+    /// Where it stands: its first text.
+    pub fn span(&self) -> std::ops::Range<usize> {
+        match self {
+            Self::Same(text) => text.span.clone(),
+            Self::Each(texts) => {
+                let SqlTexts { postgres, mysql, sqlite, default } = &**texts;
+                let first = [postgres, mysql, sqlite, default].into_iter().flatten().map(|text| &text.span);
+                first.min_by_key(|span| span.start).cloned().unwrap_or(0..0)
+            }
+        }
+    }
 }
 
 /// What is kept of a result, by name.
@@ -199,7 +262,7 @@ pub struct Barrier {
 #[serde(deny_unknown_fields)]
 pub struct Gate {
     /// `SELECT … FOR UPDATE`, in a transaction of its own.
-    pub lock: Spanned<String>,
+    pub lock: SqlText,
     /// What ends the hold.
     pub until: Until,
     /// Longest hold; then the operation's outcome is `timeout`. 5s when not given.

@@ -7,37 +7,46 @@ use super::{
     model::{Literal, Named},
     spanned::Spanned,
 };
-use crate::{outcome::Isolation, units};
+use crate::{dialect::Begin, outcome::Isolation, units};
 
 /// A system that operations work on: a database, or an HTTP service.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
-    /// `embedded` for a throw-away server, or a URL: `postgres://user@host/name`. With `http`: the name
-    /// of the target that is the service's database, to watch what it does there.
+    /// `embedded` for a throw-away PostgreSQL, `embedded:mysql` for a throw-away MariaDB or MySQL,
+    /// `sqlite:` for a temporary SQLite file, or a URL: `postgres://user@host/name`,
+    /// `mysql://user@host/name`, `sqlite:path`. With `http`: the name of the target that is the
+    /// service's database, to watch what it does there.
     #[serde(default)]
     pub database: Option<Spanned<String>>,
     /// A service's URL: `http://127.0.0.1:8000`, `https://…`, `unix:/path/to/socket`, or `start` for the
     /// command under `start`.
     #[serde(default)]
     pub http: Option<Spanned<String>>,
-    /// Folder with a sub-folder per kind of database (`postgres/`) of `*.sql` files, run in the
-    /// order of their names in a schema of the run's own. Relative to the scenario file.
+    /// Folder with a sub-folder per kind of database (`postgres/`, `mysql/`, `sqlite/`) of `*.sql`
+    /// files, run in the order of their names in a schema of the run's own. Relative to the scenario
+    /// file.
     #[serde(default)]
     pub migrations: Option<Spanned<String>>,
-    /// Level of every transaction that doesn't name its own; read back inside each.
+    /// Level of every transaction that doesn't name its own; read back inside each. On SQLite it
+    /// doesn't apply: every transaction is serializable.
     #[serde(default)]
-    pub isolation: Option<Isolation>,
+    pub isolation: Option<Spanned<Isolation>>,
+    /// On SQLite: `immediate` takes the lock for writing when a transaction begins, `deferred` (when
+    /// not given) at its first write, which fails when somebody else has written since its first read.
+    #[serde(default)]
+    pub begin: Option<Begin>,
     /// Tables in the order in which a transaction may lock them.
     #[serde(default)]
     pub lock_order: Vec<Spanned<String>>,
-    /// Longest time that the server spends on a statement.
+    /// Longest time that the server spends on a statement. MySQL limits only SELECT, SQLite none.
     #[serde(default)]
     pub statement_timeout: Option<units::Span>,
-    /// Longest time that a statement waits for a lock.
+    /// Longest time that a statement waits for a lock. MySQL and MariaDB count whole seconds, rounded up.
     #[serde(default)]
     pub lock_timeout: Option<units::Span>,
-    /// Settings of the embedded server, like `deadlock_timeout: 100ms`.
+    /// Settings of the embedded server, like `deadlock_timeout: 100ms`; one that begins with `postgres.`
+    /// or `mysql.` is for that kind alone.
     #[serde(default)]
     pub settings: Named<Spanned<String>>,
     /// With `http`: longest wait for a whole answer; 30s when not given.

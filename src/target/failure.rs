@@ -2,6 +2,12 @@
 
 use std::fmt;
 
+use sqlx::{
+    error::DatabaseError,
+    mysql::MySqlDatabaseError,
+    postgres::{PgDatabaseError, PgErrorPosition},
+};
+
 use crate::outcome::Cause;
 
 /// A failed statement, classified. Boxed, because success is what the hot path carries.
@@ -51,28 +57,42 @@ impl Failure {
 
     pub(super) fn from_sqlx(error: &sqlx::Error) -> Self {
         match error {
-            sqlx::Error::Database(database) => {
-                let code = database.code().map(|code| code.into_owned());
-                let cause = code.as_deref().map_or(Cause::Connection, Cause::from_sqlstate);
-                let postgres = database.try_downcast_ref::<sqlx::postgres::PgDatabaseError>();
-                Self(Box::new(FailureFacts {
-                    // After 57P01 and its kin the server closes the connection.
-                    connection_lost: cause == Cause::Connection,
-                    cause,
-                    message: database.message().to_owned(),
-                    detail: postgres.and_then(|error| error.detail()).map(str::to_owned),
-                    hint: postgres.and_then(|error| error.hint()).map(str::to_owned),
-                    position: postgres.and_then(|error| match error.position() {
-                        Some(sqlx::postgres::PgErrorPosition::Original(at)) => Some(at.saturating_sub(1)),
-                        _ => None,
-                    }),
-                    code,
-                }))
-            }
+            sqlx::Error::Database(database) => Self::from_database(database.as_ref()),
             sqlx::Error::Encode(error) => Self::value(error.to_string()),
             sqlx::Error::ColumnDecode { index, source } => Self::value(format!("column {index}: {source}")),
             other => Self::lost(other.to_string()),
         }
+    }
+
+    /// As the server answered, by its number or code.
+    fn from_database(error: &dyn DatabaseError) -> Self {
+        let message = error.message();
+        let mut facts = if let Some(postgres) = error.try_downcast_ref::<PgDatabaseError>() {
+            let facts = FailureFacts::plain(Cause::from_sqlstate(postgres.code()), message);
+            FailureFacts {
+                code: Some(postgres.code().to_owned()),
+                detail: postgres.detail().map(str::to_owned),
+                hint: postgres.hint().map(str::to_owned),
+                position: match postgres.position() {
+                    Some(PgErrorPosition::Original(at)) => Some(at.saturating_sub(1)),
+                    _ => None,
+                },
+                ..facts
+            }
+        } else if let Some(mysql) = error.try_downcast_ref::<MySqlDatabaseError>() {
+            let cause = Cause::from_mysql(mysql.number(), mysql.code().unwrap_or_default());
+            let facts = FailureFacts::plain(cause, message);
+            FailureFacts { code: Some(mysql.number().to_string()), ..facts }
+        } else {
+            // SQLite's extended result code.
+            let code = error.code().map(|code| code.into_owned());
+            let number = code.as_deref().and_then(|code| code.parse().ok());
+            let facts = FailureFacts::plain(number.map_or(Cause::Connection, Cause::from_sqlite), message);
+            FailureFacts { code, ..facts }
+        };
+        // After 57P01, 1927 and their kin the server closes the connection.
+        facts.connection_lost = facts.cause == Cause::Connection;
+        Self(Box::new(facts))
     }
 }
 

@@ -5,19 +5,32 @@
 
 mod answers;
 pub mod embedded;
+mod endpoint;
+mod facts;
 mod failure;
 pub mod http;
+mod mysql;
+mod number;
 mod postgres;
 mod scripted;
 mod session;
+mod sqlite;
 mod started;
+mod waits;
 
 pub use answers::{Answers, ResultTable};
+pub use endpoint::{ConnectError, Endpoint};
+pub use facts::{Connections, ServerFacts};
 pub use failure::Failure;
+pub use mysql::{Deadlock, DeadlockedTransaction, RequestedLock};
+use number::exact_number;
 pub use postgres::{
-    BlockedProbe, ConnectError, Endpoint, LockWait, NoticeGuard, Notices, ServerFacts, WaitSampler,
-    collecting, listen_for_notices, quote_name, table_links, unique_columns,
+    ApplicationSample, ApplicationSampler, ApplicationSession, ApplicationTransaction, BlockedProbe,
+    NoticeGuard, Notices, application_sessions, collecting, count_deadlocks, listen_for_notices,
+    quote_name, table_links, unique_columns,
 };
 pub use scripted::{Answer, Script};
 pub use session::{Prepared, Session, SessionSettings};
+pub use sqlite::{create_database_file, remove_database_file};
 pub use started::StartedService;
+pub use waits::{Blocked, LockWait, WaitSampler};

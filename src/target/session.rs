@@ -7,11 +7,15 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Answers, Failure,
-    postgres::{ConnectError, Endpoint, PostgresSession, PreparedStatement},
+    Answers, Blocked, ConnectError, Deadlock, Endpoint, Failure,
+    endpoint::Place,
+    mysql::{MySqlSession, MySqlStatement},
+    postgres::{PostgresSession, PreparedStatement},
     scripted::{Script, ScriptedSession},
+    sqlite::{SqliteSession, SqliteStatement},
 };
 use crate::{
+    dialect::{Begin, Dialect},
     expression::{Rows, Value},
     outcome::Isolation,
 };
@@ -33,6 +37,8 @@ pub struct SessionSettings {
 #[derive(Debug, Clone)]
 pub enum Prepared {
     Postgres(Arc<PreparedStatement>),
+    MySql(Arc<MySqlStatement>),
+    Sqlite(Arc<SqliteStatement>),
     /// Sent as it is, without parameters.
     Script(Arc<str>),
     Scripted(Arc<str>),
@@ -41,10 +47,13 @@ pub enum Prepared {
 impl Prepared {
     /// The names of the columns that it returns.
     pub fn columns(&self) -> Vec<String> {
-        match self {
-            Self::Postgres(statement) => statement.columns().iter().map(|name| name.to_string()).collect(),
-            Self::Script(_) | Self::Scripted(_) => Vec::new(),
-        }
+        let names = match self {
+            Self::Postgres(statement) => statement.columns(),
+            Self::MySql(statement) => statement.columns(),
+            Self::Sqlite(statement) => statement.columns(),
+            Self::Script(_) | Self::Scripted(_) => &[],
+        };
+        names.iter().map(|name| name.to_string()).collect()
     }
 }
 
@@ -52,6 +61,8 @@ impl Prepared {
 #[derive(Debug)]
 pub enum Session {
     Postgres(Box<PostgresSession>),
+    MySql(Box<MySqlSession>),
+    Sqlite(Box<SqliteSession>),
     Scripted(ScriptedSession),
 }
 
@@ -61,8 +72,22 @@ impl Session {
     /// # Errors
     /// Why the server can't be reached or refuses; never with a password in it.
     pub async fn connect(endpoint: &Endpoint, settings: &SessionSettings) -> Result<Self, ConnectError> {
-        let session = PostgresSession::connect(endpoint, settings).await?;
-        Ok(Self::Postgres(Box::new(session)))
+        Ok(match &endpoint.place {
+            Place::Postgres(place) => {
+                Self::Postgres(Box::new(PostgresSession::connect(place, settings).await?))
+            }
+            Place::MySql(place) => Self::MySql(Box::new(MySqlSession::connect(place, settings).await?)),
+            Place::Sqlite(place) => Self::Sqlite(Box::new(SqliteSession::connect(place, settings).await?)),
+        })
+    }
+
+    /// The kind of database.
+    pub fn dialect(&self) -> Dialect {
+        match self {
+            Self::Postgres(_) | Self::Scripted(_) => Dialect::Postgres,
+            Self::MySql(_) => Dialect::MySql,
+            Self::Sqlite(_) => Dialect::Sqlite,
+        }
     }
 
     /// A session that answers from a script, for tests.
@@ -74,7 +99,8 @@ impl Session {
     pub fn server_id(&self) -> i32 {
         match self {
             Self::Postgres(session) => session.pid(),
-            Self::Scripted(_) => 0,
+            Self::MySql(session) => session.thread(),
+            Self::Sqlite(_) | Self::Scripted(_) => 0,
         }
     }
 
@@ -85,14 +111,28 @@ impl Session {
                 .prepare(sql, placeholders)
                 .await
                 .map(|statement| Prepared::Postgres(Arc::new(statement))),
+            Self::MySql(session) => {
+                session.prepare(sql).await.map(|statement| Prepared::MySql(Arc::new(statement)))
+            }
+            Self::Sqlite(session) => {
+                session.prepare(sql).await.map(|statement| Prepared::Sqlite(Arc::new(statement)))
+            }
             Self::Scripted(_) => Ok(Prepared::Scripted(sql.into())),
         }
     }
 
-    /// Begins a transaction and reads back the level in force, in one message.
-    pub async fn begin(&mut self, isolation: Option<Isolation>) -> Result<Option<Isolation>, Failure> {
+    /// Begins a transaction, in one message, and reads back the level in force where that costs no
+    /// message of its own. `begin` is for SQLite.
+    pub async fn begin(
+        &mut self,
+        isolation: Option<Isolation>,
+        begin: Begin,
+    ) -> Result<Option<Isolation>, Failure> {
         match self {
             Self::Postgres(session) => session.begin(isolation).await,
+            Self::MySql(session) => session.begin(isolation).await.map(|()| None),
+            // There is no other.
+            Self::Sqlite(session) => session.begin(begin).await.map(|()| Some(Isolation::Serializable)),
             Self::Scripted(session) => session.begin(isolation),
         }
     }
@@ -108,6 +148,12 @@ impl Session {
             (Self::Postgres(session), Prepared::Postgres(statement)) => {
                 session.execute(statement, values, fetch).await
             }
+            (Self::MySql(session), Prepared::MySql(statement)) => {
+                session.execute(statement, values, fetch).await
+            }
+            (Self::Sqlite(session), Prepared::Sqlite(statement)) => {
+                session.execute(statement, values, fetch).await
+            }
             (Self::Scripted(session), Prepared::Scripted(sql)) => session.execute(sql),
             (session, Prepared::Script(sql)) => {
                 let Answers { rows, affected, failure, .. } = session.answers(sql).await;
@@ -121,6 +167,8 @@ impl Session {
     pub async fn commit(&mut self) -> Result<(), Failure> {
         match self {
             Self::Postgres(session) => session.run("COMMIT").await,
+            Self::MySql(session) => session.run("COMMIT").await,
+            Self::Sqlite(session) => session.run("COMMIT").await,
             Self::Scripted(session) => session.execute("COMMIT").map(drop),
         }
     }
@@ -129,6 +177,8 @@ impl Session {
     pub async fn rollback(&mut self) -> Result<(), Failure> {
         match self {
             Self::Postgres(session) => session.run("ROLLBACK").await,
+            Self::MySql(session) => session.run("ROLLBACK").await,
+            Self::Sqlite(session) => session.rollback().await,
             Self::Scripted(session) => session.execute("ROLLBACK").map(drop),
         }
     }
@@ -137,6 +187,8 @@ impl Session {
     pub async fn script(&mut self, sql: &str) -> Result<(), Failure> {
         match self {
             Self::Postgres(session) => session.script(sql).await,
+            Self::MySql(session) => session.script(sql).await,
+            Self::Sqlite(session) => session.script(sql).await,
             Self::Scripted(session) => session.execute(sql).map(drop),
         }
     }
@@ -145,6 +197,10 @@ impl Session {
     pub async fn answers(&mut self, sql: &str) -> Answers {
         match self {
             Self::Postgres(session) => session.answers(sql).await,
+            Self::MySql(_) | Self::Sqlite(_) => {
+                // Races, which ask this way, are driven on PostgreSQL alone.
+                Answers { failure: self.script(sql).await.err(), ..Answers::default() }
+            }
             Self::Scripted(session) => match session.execute(sql) {
                 Ok(rows) => Answers { rows: rows.rows, affected: rows.affected, ..Answers::default() },
                 Err(failure) => Answers { failure: Some(failure), ..Answers::default() },
@@ -162,24 +218,92 @@ impl Session {
     pub async fn count_blocked(&mut self) -> Result<u64, Failure> {
         let rows = match self {
             Self::Postgres(_) => self.query(super::postgres::COUNT_BLOCKED, &[]).await?,
+            Self::MySql(session) => return session.count_blocked().await,
+            // `check` refuses gates on SQLite.
+            Self::Sqlite(_) => return Ok(0),
             Self::Scripted(session) => session.execute("blocked")?,
         };
         let counted = rows.single().as_i64().and_then(|count| u64::try_from(count).ok());
         Ok(counted.unwrap_or_default())
     }
 
+    /// Which of these sessions are blocked, and by which: at once on PostgreSQL and MySQL. MariaDB tells at
+    /// once that a session waits, and for whom within 110 ms. SQLite's sessions fail instead of waiting,
+    /// or wait without telling.
+    ///
+    /// # Errors
+    /// What the server answered; on MySQL and MariaDB also without the `PROCESS` privilege.
+    pub async fn blocked(&mut self, sessions: &[i32]) -> Result<Vec<Blocked>, Failure> {
+        let mut blocked = match self {
+            Self::Postgres(_) => {
+                let asked: Value = sessions.iter().map(|session| Value::from(*session)).collect();
+                let rows = self.query(super::postgres::BLOCKED, &[asked]).await?;
+                rows.rows.iter().filter_map(|row| super::postgres::blocked(row.values())).collect()
+            }
+            Self::MySql(session) => session.blocked().await?,
+            Self::Sqlite(_) | Self::Scripted(_) => Vec::new(),
+        };
+        blocked.retain(|one: &Blocked| sessions.contains(&one.session));
+        Ok(blocked)
+    }
+
+    /// The deadlock that the server resolved last, where it keeps one: MySQL and MariaDB.
+    ///
+    /// # Errors
+    /// What the server answered; also without the `PROCESS` privilege.
+    pub async fn latest_deadlock(&mut self) -> Result<Option<Deadlock>, Failure> {
+        match self {
+            Self::MySql(session) => session.latest_deadlock().await,
+            Self::Postgres(_) | Self::Sqlite(_) | Self::Scripted(_) => Ok(None),
+        }
+    }
+
+    /// How many deadlocks the server has resolved since it was started; `None`: it doesn't count them
+    /// (SQLite), or not for the session's database alone (PostgreSQL counts them by database, late).
+    ///
+    /// # Errors
+    /// What the server answered.
+    pub async fn deadlocks_so_far(&mut self) -> Result<Option<u64>, Failure> {
+        match self {
+            Self::MySql(session) => session.deadlocks_so_far().await,
+            Self::Postgres(_) | Self::Sqlite(_) | Self::Scripted(_) => Ok(None),
+        }
+    }
+
+    /// The level in force of every transaction under way, by session, where it isn't read back when a
+    /// transaction begins; `None` when there is nothing new to see.
+    pub async fn levels_in_force(&mut self) -> Result<Option<Vec<(i32, Isolation)>>, Failure> {
+        match self {
+            Self::MySql(session) => session.levels_in_force().await,
+            Self::Postgres(_) | Self::Sqlite(_) | Self::Scripted(_) => Ok(None),
+        }
+    }
+
+    /// Whether an `INSERT` can return the rows that it made. MySQL's can't, MariaDB's can.
+    pub fn returns_inserted(&self) -> bool {
+        match self {
+            Self::Postgres(_) | Self::Sqlite(_) | Self::Scripted(_) => true,
+            Self::MySql(session) => session.is_mariadb(),
+        }
+    }
+
     /// True when the connection is gone.
     pub fn is_lost(&self) -> bool {
         match self {
             Self::Postgres(session) => session.is_lost(),
+            Self::MySql(session) => session.is_lost(),
+            Self::Sqlite(session) => session.is_lost(),
             Self::Scripted(session) => session.is_lost(),
         }
     }
 
     /// Says goodbye to the server.
     pub async fn close(self) {
-        if let Self::Postgres(session) = self {
-            session.close().await;
+        match self {
+            Self::Postgres(session) => session.close().await,
+            Self::MySql(session) => session.close().await,
+            Self::Sqlite(session) => session.close().await,
+            Self::Scripted(_) => {}
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     Conclusion, ThresholdResult, Verdict,
     grades::{self, FAILED},
-    metrics::observe,
+    metrics::{inapplicable, observe},
 };
 use crate::{
     measure::{InvariantResult, RunResults},
@@ -30,7 +30,16 @@ pub fn judge(
         grades::worst(&grade_results, grades)
     };
     let failures = failures(results, &threshold_results);
-    let doubts = doubts(results, &requirements);
+    let mut doubts = doubts(results, &requirements);
+    if failures.is_empty() {
+        // Who has found something has met something.
+        doubts.extend(nothing_met(results));
+    }
+    let demanded = threshold_results.len() + results.invariants.len();
+    let applied = applying(&threshold_results) + results.invariants.len();
+    if applied == 0 && (demanded > 0 || inapplicable_invariants(results) > 0) {
+        doubts.push("nothing of what was demanded applies to this database".to_owned());
+    }
     let (verdict, reasons) = match (failures.is_empty(), doubts.is_empty()) {
         (false, _) => (Conclusion::Fail, failures.into_iter().chain(doubts).collect()),
         (true, false) => (Conclusion::Inconclusive, doubts),
@@ -40,12 +49,15 @@ pub fn judge(
 }
 
 fn judge_threshold(threshold: &Threshold, results: &RunResults) -> ThresholdResult {
-    let observed = observe(results, &threshold.metric, threshold.condition.statistic);
+    let does_not_apply = inapplicable(results, &threshold.metric).map(str::to_owned);
+    let observed = observe(results, &threshold.metric, threshold.condition.statistic)
+        .filter(|_| does_not_apply.is_none());
     ThresholdResult {
         metric: threshold.name.clone(),
         condition: threshold.condition.to_string(),
         observed: observed.map(super::Observed::text),
         holds: observed.is_some_and(|observed| threshold.condition.holds(observed.value)),
+        does_not_apply,
     }
 }
 
@@ -53,7 +65,7 @@ fn failures(results: &RunResults, thresholds: &[ThresholdResult]) -> Vec<String>
     let mut reasons: Vec<String> =
         results.aborted.iter().map(|why| format!("the run was ended by {why}")).collect();
     reasons.extend(results.invariants.iter().filter_map(invariant_failure));
-    for threshold in thresholds.iter().filter(|threshold| !threshold.holds) {
+    for threshold in thresholds.iter().filter(|one| !one.holds && one.does_not_apply.is_none()) {
         let ThresholdResult { metric, condition, observed, .. } = threshold;
         reasons.push(match observed {
             Some(observed) => format!("{metric} is {observed}, and should be {condition}"),
@@ -80,7 +92,11 @@ fn invariant_failure(invariant: &InvariantResult) -> Option<String> {
 fn doubts(results: &RunResults, requirements: &[ThresholdResult]) -> Vec<String> {
     let mut reasons = Vec::new();
     for requirement in requirements.iter().filter(|requirement| !requirement.holds) {
-        let ThresholdResult { metric, condition, observed, .. } = requirement;
+        let ThresholdResult { metric, condition, observed, does_not_apply, .. } = requirement;
+        if let Some(why) = does_not_apply {
+            reasons.push(format!("{metric} should be {condition}, which doesn't apply: {why}"));
+            continue;
+        }
         let observed = observed.as_deref().unwrap_or("not known");
         reasons
             .push(format!("{metric} is {observed}, and the run proves nothing unless it is {condition}"));
@@ -88,19 +104,37 @@ fn doubts(results: &RunResults, requirements: &[ThresholdResult]) -> Vec<String>
     if results.interrupted {
         reasons.push("the run was interrupted".to_owned());
     }
-    let overlap = &results.overlap;
-    if results.totals.started == results.totals.skipped {
-        reasons.push("no operation was measured".to_owned());
-    } else if overlap.most_in_flight < 2 {
-        reasons.push("no two operations were ever under way at once".to_owned());
-    } else if overlap.shared_rows == 0 && overlap.conflicts == 0 && results.waits.waits == 0 {
-        reasons.push(
-            "operations overlapped, but no two of them met: no shared fixture row, no lock wait, no conflict".to_owned(),
-        );
-    }
+    reasons.extend(results.unchecked.clone());
     let unchecked = results.invariants.iter().filter(|invariant| invariant.checked == 0);
     reasons.extend(unchecked.map(|invariant| format!("invariant {} was never checked", invariant.name)));
     reasons
+}
+
+/// Why nothing can have been found, when that is so.
+fn nothing_met(results: &RunResults) -> Option<String> {
+    let overlap = &results.overlap;
+    let reason = if results.totals.started == results.totals.skipped {
+        "no operation was measured"
+    } else if results.gates.iter().any(|gate| gate.opened > 0) {
+        // Sessions were seen waiting for one another: that was the gate's condition.
+        return None;
+    } else if overlap.most_in_flight < 2 {
+        "no two operations were ever under way at once"
+    } else if overlap.shared_rows == 0 && overlap.conflicts == 0 && results.waits.waits == 0 {
+        "operations overlapped, but no two of them met: no shared fixture row, no lock wait, no conflict"
+    } else {
+        return None;
+    };
+    Some(reason.to_owned())
+}
+
+/// How many thresholds have a meaning here.
+fn applying(thresholds: &[ThresholdResult]) -> usize {
+    thresholds.iter().filter(|threshold| threshold.does_not_apply.is_none()).count()
+}
+
+fn inapplicable_invariants(results: &RunResults) -> usize {
+    results.does_not_apply.keys().filter(|what| what.starts_with("invariant ")).count()
 }
 
 fn passes(results: &RunResults, thresholds: &[ThresholdResult]) -> Vec<String> {
@@ -108,12 +142,20 @@ fn passes(results: &RunResults, thresholds: &[ThresholdResult]) -> Vec<String> {
         1 => format!("1 {what}"),
         _ => format!("{number} {what}s"),
     };
-    match (results.invariants.len(), thresholds.len()) {
+    let mut reasons = match (results.invariants.len(), applying(thresholds)) {
         (0, 0) => vec!["nothing was demanded".to_owned()],
         (invariants, 0) => vec![format!("{} held", count(invariants, "invariant"))],
         (0, thresholds) => vec![format!("{} held", count(thresholds, "threshold"))],
         (invariants, thresholds) => {
             vec![format!("{} and {} held", count(invariants, "invariant"), count(thresholds, "threshold"))]
         }
+    };
+    let unjudged = thresholds.len() - applying(thresholds) + inapplicable_invariants(results);
+    if unjudged > 0 {
+        reasons.push(format!(
+            "{} didn't apply to this database and weren't judged",
+            count(unjudged, "demand")
+        ));
     }
+    reasons
 }

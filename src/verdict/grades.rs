@@ -1,6 +1,9 @@
 //! Grades: for each metric the first band that matches.
 
-use super::{GradeResult, advice, metrics::observe};
+use super::{
+    GradeResult, advice,
+    metrics::{inapplicable, observe},
+};
 use crate::{
     measure::RunResults,
     plan::{Band, Grade},
@@ -10,6 +13,8 @@ use crate::{
 const NO_DATA: &str = "no data";
 /// The grade of a metric that no band matches.
 const UNGRADED: &str = "ungraded";
+/// The grade of a metric that has no meaning on this kind of database.
+const DOES_NOT_APPLY: &str = "does not apply";
 /// What a broken invariant makes of every grade.
 pub(super) const FAILED: &str = "failed";
 
@@ -21,9 +26,11 @@ pub(super) fn grade(grade: &Grade, results: &RunResults) -> GradeResult {
             .is_some_and(|observed| condition.holds(observed.value)),
     };
     let statistic = grade.bands.iter().find_map(|band| band.condition.as_ref()?.statistic);
-    let observed = observe(results, &grade.metric, statistic);
+    let applies = inapplicable(results, &grade.metric).is_none();
+    let observed = observe(results, &grade.metric, statistic).filter(|_| applies);
     let found = observed.and_then(|_| grade.bands.iter().position(matches));
     let (name, band) = match (observed, found) {
+        _ if !applies => (DOES_NOT_APPLY, grade.bands.len()),
         (None, _) => (NO_DATA, grade.bands.len()),
         (Some(_), None) => (UNGRADED, grade.bands.len()),
         (Some(_), Some(band)) => (grade.bands[band].grade.as_str(), band),
@@ -45,6 +52,7 @@ pub(super) fn worst(results: &[GradeResult], grades: &[Grade]) -> Option<String>
         results[index].band as f64 / steps as f64
     };
     (0..results.len())
+        .filter(|index| results[*index].grade != DOES_NOT_APPLY)
         .max_by(|a, b| distance(*a).total_cmp(&distance(*b)).then(b.cmp(a)))
         .map(|index| results[index].grade.clone())
 }

@@ -44,6 +44,12 @@ pub fn observe(results: &RunResults, name: &MetricName, statistic: Option<Statis
     Some(Observed { value, unit: name.metric.unit() })
 }
 
+/// Why a metric has no meaning on the run's database.
+pub(super) fn inapplicable<'a>(results: &'a RunResults, name: &MetricName) -> Option<&'a str> {
+    let check = name.metric.needs()?;
+    results.does_not_apply.get(check.name()).map(String::as_str)
+}
+
 fn distribution(distribution: &Distribution, statistic: Statistic) -> Option<f64> {
     if distribution.count == 0 {
         return None;
@@ -75,6 +81,7 @@ fn scalar(results: &RunResults, one: &OperationResults, only: Option<&str>, metr
         Metric::DeepestQueue => (results.waits.samples > 0).then_some(results.waits.deepest_queue as f64),
         Metric::RowsRemaining => count(results.fixtures.remaining),
         Metric::LateStarts => results.arrivals.as_ref().map(|arrivals| arrivals.late as f64),
+        Metric::DatabaseDeadlocks => results.application.as_ref()?.deadlocks.map(|count| count as f64),
         Metric::DroppedStarts => results.arrivals.as_ref().map(|arrivals| arrivals.dropped as f64),
         Metric::Overlap => (one.trials > 0).then(|| one.overlapped as f64 / one.trials as f64),
         _ if !ran => None,

@@ -62,6 +62,9 @@ pub struct ThresholdResult {
     /// What was measured, with its unit; `None` without samples, which is a failure.
     pub observed: Option<String>,
     pub holds: bool,
+    /// Why it has no meaning on this kind of database; it counts neither as held nor as broken.
+    #[serde(default)]
+    pub does_not_apply: Option<String>,
 }
 
 /// The grade of a metric.

@@ -1,13 +1,21 @@
 //! What the end-to-end tests share: the built program, and servers that play the user's own.
 #![allow(dead_code, reason = "every test file uses another part of it")]
 
+pub mod http;
+
 use std::{
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
-use deadheat::target::embedded::{BinarySource, EmbeddedOptions, EmbeddedServer};
+use deadheat::{
+    dialect::Dialect,
+    target::{
+        Endpoint, Session, SessionSettings,
+        embedded::{BinarySource, EmbeddedOptions, EmbeddedServer, ServerKind},
+    },
+};
 use tempfile::TempDir;
 
 /// The built program, with records in a folder of its own.
@@ -75,9 +83,63 @@ impl Ended {
 
 /// A server that plays the user's own.
 pub fn server(settings: &[(&str, &str)], max_connections: u32) -> EmbeddedServer {
+    server_of(ServerKind::Postgres, settings, max_connections)
+}
+
+/// A server of any kind that plays the user's own.
+pub fn server_of(kind: ServerKind, settings: &[(&str, &str)], max_connections: u32) -> EmbeddedServer {
     let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let options = EmbeddedOptions { max_connections, settings, binaries: BinarySource::from_env() };
+    let options =
+        EmbeddedOptions { kind, max_connections, settings, binaries: BinarySource::from_env(kind) };
     EmbeddedServer::start(&options, &mut |_| Ok(()), &mut |_| {}).expect("a server")
+}
+
+/// A database of each kind, alone in its server or file.
+pub enum TestDatabase {
+    Server(EmbeddedServer, String),
+    File(TempDir, String),
+}
+
+impl TestDatabase {
+    pub fn url(&self) -> &str {
+        match self {
+            Self::Server(_, url) | Self::File(_, url) => url,
+        }
+    }
+
+    pub fn dialect(&self) -> Dialect {
+        Endpoint::from_url(self.url()).expect("a URL").dialect()
+    }
+}
+
+/// PostgreSQL, MariaDB or MySQL, and SQLite. A server that can't be had is a failure.
+pub fn databases() -> Vec<TestDatabase> {
+    let postgres = server(&[], 40);
+    let url = postgres.url();
+    let mut databases = vec![TestDatabase::Server(postgres, url)];
+    databases.push(mysql(&[]));
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = format!("sqlite:{}", folder.path().join("test.sqlite").display());
+    databases.push(TestDatabase::File(folder, url));
+    databases
+}
+
+/// MariaDB or MySQL, with an empty database `test`.
+pub fn mysql(settings: &[(&str, &str)]) -> TestDatabase {
+    let server = server_of(ServerKind::MySql, settings, 40);
+    let url = server.url();
+    block_on(async {
+        let mut session = session(&url).await;
+        session.script("CREATE DATABASE test").await.expect("made");
+        session.close().await;
+    });
+    TestDatabase::Server(server, url.replace("/mysql?", "/test?"))
+}
+
+/// A session with a database.
+pub async fn session(url: &str) -> Session {
+    let endpoint = Endpoint::from_url(url).expect("a URL");
+    Session::connect(&endpoint, &SessionSettings::default()).await.expect("a session")
 }
 
 /// Runs a future to its end.
@@ -85,11 +147,16 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
 }
 
+/// Driver options to connect to a PostgreSQL as its superuser.
+pub fn postgres_options(server: &EmbeddedServer) -> sqlx::postgres::PgConnectOptions {
+    server.url().parse().expect("a URL")
+}
+
 /// Runs SQL on a server.
 pub fn sql(server: &EmbeddedServer, text: &str) {
     block_on(async {
-        use sqlx::{ConnectOptions, Connection, Executor};
-        let mut connection = server.connect_options().connect().await.expect("a connection");
+        use sqlx::{Connection, Executor};
+        let mut connection = sqlx::PgConnection::connect(&server.url()).await.expect("a connection");
         connection
             .execute(sqlx::raw_sql(sqlx::AssertSqlSafe(text.to_owned())))
             .await
@@ -101,8 +168,8 @@ pub fn sql(server: &EmbeddedServer, text: &str) {
 /// The first value that a query returns, as text.
 pub fn value(server: &EmbeddedServer, text: &str) -> String {
     block_on(async {
-        use sqlx::{ConnectOptions, Connection};
-        let mut connection = server.connect_options().connect().await.expect("a connection");
+        use sqlx::Connection;
+        let mut connection = sqlx::PgConnection::connect(&server.url()).await.expect("a connection");
         let text = format!("SELECT ({text})::text");
         let (value,): (String,) =
             sqlx::query_as(sqlx::AssertSqlSafe(text)).fetch_one(&mut connection).await.expect("a value");
@@ -119,6 +186,12 @@ pub fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
         assert!(begun.elapsed() < Duration::from_secs(20), "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// Sends a signal to a process.
+pub fn signal(process: u32, signal: &str) {
+    let status = Command::new("kill").args([signal, &process.to_string()]).status().expect("kill");
+    assert!(status.success());
 }
 
 /// A file in a folder.

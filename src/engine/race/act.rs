@@ -2,6 +2,7 @@
 
 use super::{super::worker::Worker, lane::Ended};
 use crate::{
+    dialect::Begin,
     engine::step::Stop,
     outcome::{Cause, Isolation},
     plan::{LocksHeld, Race, RaceAction},
@@ -33,7 +34,7 @@ impl Worker {
         let failed = |step: &str, failure| Stop::Failure { step: step.to_owned(), failure };
         match action {
             RaceAction::Begin => {
-                let begun = self.session().begin(Some(level)).await;
+                let begun = self.session().begin(Some(level), Begin::Deferred).await;
                 let in_force = begun.map_err(|failure| failed("begin", failure))?;
                 self.held = Some(LocksHeld::default());
                 match in_force {

@@ -24,7 +24,7 @@ pub struct RaceSettings {
     /// Those of the race, with the server's default in its place.
     pub levels: Vec<Isolation>,
     pub endpoint: Endpoint,
-    pub services: Vec<HttpEndpoint>,
+    pub services: Vec<Arc<HttpEndpoint>>,
     pub seed: u64,
     /// Leave out interleavings that can't differ.
     pub reduce: bool,

@@ -16,6 +16,7 @@ use super::{
     session,
 };
 use crate::{
+    dialect::Dialect,
     expression::Names,
     outcome::{Isolation, RaceOutcome},
     scenario::{self, Blocked, OnError, RaceExpect, Spanned},
@@ -62,6 +63,14 @@ fn race(
         }
         return None;
     };
+    if scope.dialect != Dialect::Postgres {
+        scope.error(
+            &name.span,
+            format!("races are driven on PostgreSQL, and the target is {}", scope.dialect.product()),
+            None,
+        );
+        return None;
+    }
     let mut seeded = fixtures(scope, &file.fixtures);
     seeded.extend(fixtures_of_race(scope, file, written));
     if written.sessions.len() < 2 && scope.loaded.broken.is_empty() {
@@ -126,6 +135,9 @@ fn race(
             requirements: Vec::new(),
             grades: Vec::new(),
             races: Vec::new(),
+            unchecked: None,
+            notes: Vec::new(),
+            does_not_apply: indexmap::IndexMap::new(),
         }),
         levels,
         expect: expect?,

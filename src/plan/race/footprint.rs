@@ -12,6 +12,8 @@ use super::super::{
     model::{Statement as Compiled, Step},
 };
 
+use crate::dialect::Dialect;
+
 /// What a step touches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Footprint {
@@ -110,11 +112,11 @@ impl Footprint {
 }
 
 fn of_sql(sql: &str) -> Footprint {
-    let Analysis::Known(facts) = locks::analyse(sql) else { return Footprint::Unknown };
+    let Analysis::Known(facts) = locks::analyse(sql, Dialect::Postgres) else { return Footprint::Unknown };
     if facts.controls_transaction || facts.locks.iter().any(|lock| lock.strength == LockStrength::Table) {
         return Footprint::Unknown;
     }
-    let Some(statements) = locks::parse(sql) else { return Footprint::Unknown };
+    let Some(statements) = locks::parse(sql, Dialect::Postgres) else { return Footprint::Unknown };
     let mut seen = Seen { known: true, ..Seen::default() };
     for statement in &statements {
         seen.known &= matches!(

@@ -344,7 +344,7 @@ fn plain(
     let footprint = Footprint::of(&compiled, &scope.statements);
     let asserts = may_stop(scope, &compiled, names, own);
     let shown = match (&step.sql, &step.http) {
-        (Some(sql), _) => sql.value.clone(),
+        (Some(sql), _) => sql.of(scope.dialect).map(|text| text.value.clone()).unwrap_or_default(),
         (None, Some(line)) => line.value.clone(),
         (None, None) => shown(scope, &compiled, &name),
     };

@@ -8,6 +8,7 @@ use sqlparser::ast::{
 };
 
 use super::super::locks;
+use crate::dialect::Dialect;
 
 /// What a statement touches.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +41,7 @@ pub enum Operand {
 
 /// Reads a statement's text; `None` when it is none of the simple ones.
 pub(super) fn pattern(sql: &str) -> Option<TouchPattern> {
-    let statements = locks::parse(sql)?;
+    let statements = locks::parse(sql, Dialect::Postgres)?;
     let [statement] = statements.as_slice() else { return None };
     match statement {
         Statement::Query(query) if query.with.is_none() => match &*query.body {

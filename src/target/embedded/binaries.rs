@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::{EmbeddedError, fetch};
+use super::{EmbeddedError, ServerKind, fetch};
 
 /// Where the server's programs come from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,9 +21,10 @@ pub enum BinarySource {
 }
 
 impl BinarySource {
-    /// Reads `DEADHEAT_POSTGRES`: nothing or `auto`, `download`, or a folder.
-    pub fn from_env() -> Self {
-        match env::var_os("DEADHEAT_POSTGRES") {
+    /// Reads `DEADHEAT_POSTGRES` or `DEADHEAT_MYSQL`: nothing or `auto`, `download` (PostgreSQL only), or a
+    /// folder.
+    pub fn from_env(kind: ServerKind) -> Self {
+        match env::var_os(kind.variable()) {
             None => Self::Auto,
             Some(value) if value.is_empty() || value == "auto" => Self::Auto,
             Some(value) if value == "download" => Self::Download,
@@ -32,39 +33,79 @@ impl BinarySource {
     }
 }
 
-/// A folder that holds `postgres` and `initdb`.
+/// A server's programs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Binaries(pub PathBuf);
+pub(super) struct Binaries {
+    kind: ServerKind,
+    server: PathBuf,
+    /// Makes a fresh server's data: `initdb`, `mariadb-install-db`, or MySQL's server itself.
+    maker: PathBuf,
+}
 
 impl Binaries {
-    pub(super) fn program(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+    pub(super) fn server(&self) -> &Path {
+        &self.server
+    }
+
+    pub(super) fn maker(&self) -> &Path {
+        &self.maker
+    }
+
+    /// `PostgreSQL`, `MariaDB` or `MySQL`.
+    pub(super) fn product(&self) -> &'static str {
+        match self.kind {
+            ServerKind::Postgres => "PostgreSQL",
+            ServerKind::MySql if self.maker == self.server => "MySQL",
+            ServerKind::MySql => "MariaDB",
+        }
+    }
+
+    /// The folder of the installation: the one above the server's.
+    pub(super) fn root(&self) -> &Path {
+        self.server.parent().and_then(Path::parent).unwrap_or(Path::new("/"))
     }
 
     /// `15.18`, as the server tells it.
     pub(super) fn version(&self) -> Result<String, EmbeddedError> {
-        let program = self.program("postgres");
-        let output = Command::new(&program)
+        let program = &self.server;
+        let output = Command::new(program)
             .arg("--version")
             .stdin(Stdio::null())
             .output()
-            .map_err(|error| EmbeddedError::Spawn { program, error })?;
+            .map_err(|error| EmbeddedError::Spawn { program: program.clone(), error })?;
         let text = String::from_utf8_lossy(&output.stdout);
-        Ok(text.split_whitespace().nth(2).unwrap_or("unknown").to_owned())
+        Ok(self.kind.version(&text).unwrap_or_else(|| "unknown".to_owned()))
     }
 
-    /// The folder with its links resolved: the server finds its libraries beside its real place.
-    fn at(folder: &Path) -> Option<Self> {
-        let postgres = folder.join("postgres").canonicalize().ok()?;
-        let folder = postgres.parent()?;
-        (folder.join("postgres").is_file() && folder.join("initdb").is_file())
-            .then(|| Self(folder.to_owned()))
+    /// The programs in a folder, with links resolved: a server finds its libraries beside its real
+    /// place.
+    pub(super) fn at(kind: ServerKind, folder: &Path) -> Option<Self> {
+        kind.servers().iter().find_map(|name| {
+            let server = folder.join(name).canonicalize().ok().filter(|path| path.is_file())?;
+            let maker = match kind {
+                ServerKind::Postgres => {
+                    Some(server.parent()?.join("initdb")).filter(|path| path.is_file())?
+                }
+                ServerKind::MySql => mariadb_maker(&server).unwrap_or_else(|| server.clone()),
+            };
+            Some(Self { kind, server, maker })
+        })
     }
+}
+
+/// `mariadb-install-db` of a server: beside it, in the `bin` or in the `scripts` of its installation.
+/// `None`: it is MySQL's, which makes its data itself.
+fn mariadb_maker(server: &Path) -> Option<PathBuf> {
+    let beside = server.parent()?;
+    let root = beside.parent()?;
+    let folders = [beside.to_owned(), root.join("bin"), root.join("scripts")];
+    folders.iter().map(|folder| folder.join("mariadb-install-db")).find(|path| path.is_file())
 }
 
 /// Where to look.
 #[derive(Debug, Clone, Default)]
 pub(super) struct SearchPath {
+    kind: ServerKind,
     /// Single folders, in order.
     folders: Vec<PathBuf>,
     /// Folders of versions: `/usr/lib/postgresql` holds `15/bin`. The highest version wins.
@@ -72,23 +113,20 @@ pub(super) struct SearchPath {
 }
 
 impl SearchPath {
-    /// `PATH`, what `pg_config` says, and the usual places of Debian, Red Hat, Homebrew and
-    /// PostgreSQL's own installer.
-    fn of_machine() -> Self {
+    /// `PATH`, what `pg_config` says, and the usual places of Debian, Red Hat, Homebrew and the
+    /// makers' own installers.
+    fn of_machine(kind: ServerKind) -> Self {
         let mut folders: Vec<PathBuf> =
             env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default();
-        folders.extend(pg_config());
-        folders.extend(
-            ["/usr/local/pgsql/bin", "/opt/homebrew/bin", "/usr/local/opt/postgresql/bin"]
-                .map(PathBuf::from),
-        );
-        let versioned =
-            ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt", "/usr", "/opt/postgresql"];
-        Self { folders, versioned: versioned.map(PathBuf::from).into() }
+        if kind == ServerKind::Postgres {
+            folders.extend(pg_config());
+        }
+        folders.extend(kind.usual_folders().iter().map(PathBuf::from));
+        Self { kind, folders, versioned: kind.versioned_folders().iter().map(PathBuf::from).collect() }
     }
 
     fn find(&self) -> Option<Binaries> {
-        if let Some(found) = self.folders.iter().find_map(|folder| Binaries::at(folder)) {
+        if let Some(found) = self.folders.iter().find_map(|folder| Binaries::at(self.kind, folder)) {
             return Some(found);
         }
         let mut found: Vec<(u32, Binaries)> = Vec::new();
@@ -100,7 +138,7 @@ impl SearchPath {
                     .trim_start_matches("pgsql")
                     .trim_matches(['@', '-']);
                 if let (Ok(version), Some(binaries)) =
-                    (version.parse(), Binaries::at(&entry.path().join("bin")))
+                    (version.parse(), Binaries::at(self.kind, &entry.path().join("bin")))
                 {
                     found.push((version, binaries));
                 }
@@ -116,16 +154,27 @@ fn pg_config() -> Option<PathBuf> {
     Some(PathBuf::from(text.trim())).filter(|folder| !folder.as_os_str().is_empty())
 }
 
-/// Finds the programs, or fetches them.
-pub(super) fn find(source: &BinarySource, stage: &mut dyn FnMut(&str)) -> Result<Binaries, EmbeddedError> {
+/// Finds the programs, or fetches them where that can be done.
+pub(super) fn find(
+    kind: ServerKind,
+    source: &BinarySource,
+    stage: &mut dyn FnMut(&str),
+) -> Result<Binaries, EmbeddedError> {
+    let mut fetched = || match kind {
+        ServerKind::Postgres => {
+            let folder = fetch::fetch(stage)?;
+            Binaries::at(kind, &folder).ok_or(EmbeddedError::NotInFolder(kind, folder))
+        }
+        ServerKind::MySql => Err(EmbeddedError::NoBinaries(kind)),
+    };
     match source {
         BinarySource::Folder(folder) => {
-            Binaries::at(folder).ok_or_else(|| EmbeddedError::NotInFolder(folder.clone()))
+            Binaries::at(kind, folder).ok_or_else(|| EmbeddedError::NotInFolder(kind, folder.clone()))
         }
-        BinarySource::Download => fetch::fetch(stage).map(Binaries),
-        BinarySource::Auto => match SearchPath::of_machine().find() {
+        BinarySource::Download => fetched(),
+        BinarySource::Auto => match SearchPath::of_machine(kind).find() {
             Some(found) => Ok(found),
-            None => fetch::fetch(stage).map(Binaries),
+            None => fetched(),
         },
     }
 }
@@ -150,12 +199,36 @@ mod tests {
         server_in(&path("versions/15/bin"));
         std::fs::create_dir_all(path("client")).expect("a folder");
         std::fs::write(path("client/postgres"), "").expect("a file");
-        let search =
-            SearchPath { folders: vec![path("client"), path("none")], versioned: vec![path("versions")] };
-        assert_eq!(search.find(), Some(Binaries(path("versions/15/bin"))));
+        let search = SearchPath {
+            kind: ServerKind::Postgres,
+            folders: vec![path("client"), path("none")],
+            versioned: vec![path("versions")],
+        };
+        let found = |search: &SearchPath| search.find().map(|found| found.server().to_owned());
+        assert_eq!(found(&search), Some(path("versions/15/bin/postgres")));
         server_in(&path("own"));
         let search = SearchPath { folders: vec![path("own")], ..search };
-        assert_eq!(search.find(), Some(Binaries(path("own"))));
-        assert_eq!(SearchPath::default().find(), None, "nothing to find when everything is hidden");
+        assert_eq!(found(&search), Some(path("own/postgres")));
+        assert_eq!(found(&SearchPath::default()), None, "nothing to find when everything is hidden");
+    }
+
+    #[test]
+    fn mariadb_is_made_by_its_script_and_mysql_by_its_server() {
+        let root = tempfile::tempdir().expect("a folder");
+        let root_path = root.path().canonicalize().expect("a path");
+        let write = |name: &str| {
+            let path = root_path.join(name);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            std::fs::write(&path, "").expect("a file");
+            path
+        };
+        let server = write("mariadb/sbin/mariadbd");
+        let maker = write("mariadb/bin/mariadb-install-db");
+        let found = Binaries::at(ServerKind::MySql, &root_path.join("mariadb/sbin")).expect("found");
+        assert_eq!((found.server(), found.maker()), (server.as_path(), maker.as_path()));
+        assert_eq!(found.root(), root_path.join("mariadb"));
+        let server = write("mysql/bin/mysqld");
+        let found = Binaries::at(ServerKind::MySql, &root_path.join("mysql/bin")).expect("found");
+        assert_eq!((found.server(), found.maker()), (server.as_path(), server.as_path()));
     }
 }

@@ -1,4 +1,4 @@
-//! Database clusters: a template made once by `initdb`, and copies of it.
+//! A server's data: a template made once, and copies of it.
 
 use std::{
     fs, io,
@@ -7,60 +7,45 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::{EmbeddedError, binaries::Binaries, cache, user::ServerUser};
+use super::{EmbeddedError, ServerKind, binaries::Binaries, cache, user::ServerUser};
 
-/// Part of the template's name: counts up when the flags below change.
-const TEMPLATE: &str = "cluster-1";
-
-const INITDB_FLAGS: [&str; 10] = [
-    "-U",
-    "postgres",
-    "-A",
-    "trust",
-    "-E",
-    "UTF8",
-    "--no-locale",
-    "--no-sync",
-    "--no-instructions",
-    "--wal-segsize=4",
-];
-
-/// Fills `folder`, which is empty, with a fresh cluster that belongs to `user`.
+/// Fills `folder`, which is empty, with a fresh server's data that belongs to `user`.
 pub(super) fn create(
+    kind: ServerKind,
     folder: &Path,
     binaries: &Binaries,
     version: &str,
     user: ServerUser,
     stage: &mut dyn FnMut(&str),
 ) -> Result<(), EmbeddedError> {
-    let name = format!("{TEMPLATE}-{version}");
-    let is_whole = |path: &Path| path.join("data/global/pg_control").is_file();
+    let name = format!("{}-{version}", kind.template());
+    let is_whole = |path: &Path| path.join("data").join(kind.sign_of_wholeness()).is_file();
     let template = cache::entry(&name, &is_whole, &mut |path| {
         stage("making a database cluster; it is kept for the next time");
-        init(path, binaries, user)
+        init(kind, path, binaries, user)
     })?;
     copy(&template.join("data"), folder, user)
 }
 
-fn init(path: &Path, binaries: &Binaries, user: ServerUser) -> Result<(), EmbeddedError> {
+fn init(kind: ServerKind, path: &Path, binaries: &Binaries, user: ServerUser) -> Result<(), EmbeddedError> {
     // The server's user can only make its cluster in a folder of its own.
     let private = tempfile::Builder::new()
         .prefix("deadheat-initdb-")
-        .tempdir_in(super::server::traversable_folder())
+        .tempdir_in(super::folder::traversable_folder())
         .map_err(EmbeddedError::io("can't make a folder in", std::env::temp_dir()))?;
     user.own(private.path())?;
     let data = private.path().join("data");
-    let program = binaries.program("initdb");
+    let (program, arguments) = kind.initialise(binaries, &data);
     let mut command = Command::new(&program);
-    command.args(INITDB_FLAGS).arg("-D").arg(&data).stdin(Stdio::null()).current_dir(private.path());
-    command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C");
+    command.args(arguments).stdin(Stdio::null()).current_dir(private.path());
+    command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C").env("TMPDIR", private.path());
     let output = user
         .applied_to(&mut command)
         .output()
         .map_err(|error| EmbeddedError::Spawn { program: program.clone(), error })?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(EmbeddedError::InitDb(said.trim().to_owned()));
+        let said = [output.stdout, output.stderr].concat();
+        return Err(EmbeddedError::InitDb(String::from_utf8_lossy(&said).trim().to_owned()));
     }
     let kept = path.join("data");
     fs::create_dir(&kept).map_err(EmbeddedError::io("can't make", &kept))?;

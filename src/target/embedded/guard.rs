@@ -13,18 +13,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{EmbeddedError, binaries::Binaries, user::ServerUser};
+use super::{EmbeddedError, user::ServerUser};
 
-/// `$1` is the folder, the rest the server's command line. SIGQUIT is PostgreSQL's immediate
-/// shutdown: nothing is worth saving.
+/// `$1` is the folder, `$2` the signal that ends the server at once, the rest its command line:
+/// nothing is worth saving.
 const SCRIPT: &str = r#"
-folder=$1; shift
+folder=$1; signal=$2; shift 2
 trap '' INT TERM HUP
 "$@" </dev/null >>"$folder/log" 2>&1 &
 server=$!
 read -r word
 if [ "$word" = keep ]; then exit 0; fi
-kill -QUIT "$server" 2>/dev/null
+kill -"$signal" "$server" 2>/dev/null
 i=0
 while kill -0 "$server" 2>/dev/null && [ "$i" -lt 100 ]; do
   i=$((i + 1)); sleep 0.05
@@ -45,16 +45,17 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    /// Starts the server in `folder` with these arguments.
+    /// Starts the server in `folder`; `signal` ends it at once.
     pub(super) fn start(
         folder: &Path,
-        binaries: &Binaries,
+        signal: &str,
+        program: &Path,
         arguments: &[String],
         user: ServerUser,
     ) -> Result<Self, EmbeddedError> {
         let mut command = Command::new("/bin/sh");
-        command.arg("-c").arg(SCRIPT).arg("deadheat-guard").arg(folder);
-        command.arg(binaries.program("postgres")).args(arguments);
+        command.arg("-c").arg(SCRIPT).arg("deadheat-guard").arg(folder).arg(signal);
+        command.arg(program).args(arguments);
         command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C");
         command.current_dir(folder).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -1,4 +1,4 @@
-//! A throw-away PostgreSQL server.
+//! A throw-away database server: PostgreSQL, MariaDB or MySQL.
 //!
 //! Options come in, a running server on a Unix socket in a private folder goes out. Its binaries
 //! are found on the machine or fetched once; a kept template makes a start fast; a guard process
@@ -9,10 +9,14 @@ mod cache;
 mod cluster;
 mod error;
 mod fetch;
+mod folder;
 mod guard;
+mod kind;
 mod server;
 mod user;
 
 pub use binaries::BinarySource;
 pub use error::EmbeddedError;
+pub use folder::PrivateFolder;
+pub use kind::ServerKind;
 pub use server::{EmbeddedOptions, EmbeddedServer, remove_abandoned};

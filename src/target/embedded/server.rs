@@ -1,36 +1,26 @@
 //! Starting and stopping.
 
 use std::{
-    env, fs,
-    io::{Read, Seek, SeekFrom},
-    os::unix::fs::PermissionsExt,
+    fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
-use sqlx::postgres::PgConnectOptions;
-
 use super::{
-    EmbeddedError,
+    EmbeddedError, ServerKind,
     binaries::{self, BinarySource},
     cluster,
+    folder::{MARK, PrivateFolder, remove_folder},
     guard::Guard,
     user::ServerUser,
 };
 
-/// Marks a folder as one of ours.
-const MARK: &str = "deadheat-server";
 const LONGEST_START: Duration = Duration::from_secs(30);
-/// Any number: the socket is in a folder of its own.
-const PORT: u16 = 5432;
-/// Longest path of a Unix socket, without its name (`sun_path` holds 108 bytes on Linux, 104 on
-/// macOS).
-const LONGEST_SOCKET_FOLDER: usize = 80;
-
 /// What a server is to be like.
 #[derive(Debug, Clone, Default)]
 pub struct EmbeddedOptions {
+    pub kind: ServerKind,
     pub max_connections: u32,
     /// Server settings, by name.
     pub settings: Vec<(String, String)>,
@@ -40,6 +30,8 @@ pub struct EmbeddedOptions {
 /// A running server. It ends with this value.
 #[derive(Debug)]
 pub struct EmbeddedServer {
+    kind: ServerKind,
+    product: &'static str,
     folder: PathBuf,
     version: String,
     started_in: Duration,
@@ -58,40 +50,45 @@ impl EmbeddedServer {
         stage: &mut dyn FnMut(&str),
     ) -> Result<Self, EmbeddedError> {
         for (name, _) in &options.settings {
-            let valid = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+            let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
             if name.is_empty() || !name.chars().all(valid) {
                 return Err(EmbeddedError::Setting(name.clone()));
             }
         }
-        let user = ServerUser::find()?;
-        let binaries = binaries::find(&options.binaries, stage)?;
+        let kind = options.kind;
+        let user = ServerUser::find(kind)?;
+        let binaries = binaries::find(kind, &options.binaries, stage)?;
         let version = binaries.version()?;
         let begun = Instant::now();
         // Removed again when anything below fails.
-        let private = private_folder(record)?;
+        let private = PrivateFolder::new(record)?;
         let data = private.path().join("data");
         fs::create_dir(&data).map_err(EmbeddedError::io("can't make", &data))?;
-        cluster::create(&data, &binaries, &version, user, stage)?;
+        cluster::create(kind, &data, &binaries, &version, user, stage)?;
         user.own(private.path())?;
-        let guard = Guard::start(private.path(), &binaries, &arguments(private.path(), options), user)?;
-        let mut server = Self { folder: private.keep(), version, started_in: Duration::ZERO, guard };
+        let arguments = kind.arguments(private.path(), &binaries, options);
+        let guard = Guard::start(private.path(), kind.stop_signal(), binaries.server(), &arguments, user)?;
+        let mut server = Self {
+            kind,
+            product: binaries.product(),
+            folder: private.leave(),
+            version,
+            started_in: Duration::ZERO,
+            guard,
+        };
         server.wait_until_ready()?;
         server.started_in = begun.elapsed();
         Ok(server)
     }
 
-    /// Driver options to connect as the superuser.
-    pub fn connect_options(&self) -> PgConnectOptions {
-        PgConnectOptions::new_without_pgpass()
-            .socket(&self.folder)
-            .port(PORT)
-            .username("postgres")
-            .database("postgres")
+    /// `PostgreSQL`, `MariaDB` or `MySQL`.
+    pub fn product(&self) -> &'static str {
+        self.product
     }
 
     /// A URL to connect as the superuser.
     pub fn url(&self) -> String {
-        format!("postgres://postgres@localhost:{PORT}/postgres?host={}", self.folder.display())
+        self.kind.url(&self.folder)
     }
 
     /// The server's private folder.
@@ -115,7 +112,7 @@ impl EmbeddedServer {
     /// When the server doesn't end or the folder can't be removed.
     pub fn stop(mut self) -> Result<(), EmbeddedError> {
         if self.guard.stop().is_none() {
-            return Err(EmbeddedError::Stop(self.folder.clone()));
+            return Err(EmbeddedError::Stop(self.kind.product(), self.folder.clone()));
         }
         remove_folder(&self.folder)
     }
@@ -131,87 +128,22 @@ impl EmbeddedServer {
         let mut said = String::new();
         while begun.elapsed() < LONGEST_START {
             said = fs::read_to_string(&log).unwrap_or_default();
-            if said.contains("database system is ready to accept connections") {
+            if said.contains(self.kind.ready_mark()) {
                 return Ok(());
             }
-            let fatal = |line: &&str| {
-                ["FATAL:", "PANIC:", "invalid value", "unrecognized"].iter().any(|mark| line.contains(mark))
-            };
+            let fatal = |line: &&str| self.kind.fatal_marks().iter().any(|mark| line.contains(mark));
             if let Some(line) = said.lines().find(fatal) {
-                return Err(EmbeddedError::Start(line.trim().to_owned()));
+                return Err(EmbeddedError::Start(self.kind.product(), line.trim().to_owned()));
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        Err(EmbeddedError::NotReady(LONGEST_START.as_secs(), tail(&said)))
+        Err(EmbeddedError::NotReady(self.kind.product(), LONGEST_START.as_secs(), tail(&said)))
     }
-}
-
-/// A folder that only the server's user may enter, written down by `record`.
-fn private_folder(
-    record: &mut dyn FnMut(&Path) -> std::io::Result<()>,
-) -> Result<tempfile::TempDir, EmbeddedError> {
-    let parent = traversable_folder();
-    let private = tempfile::Builder::new()
-        .prefix("deadheat-pg-")
-        .tempdir_in(&parent)
-        .map_err(EmbeddedError::io("can't make a folder in", &parent))?;
-    fs::write(private.path().join(MARK), "")
-        .map_err(EmbeddedError::io("can't write in", private.path()))?;
-    record(private.path()).map_err(EmbeddedError::io("can't write down", private.path()))?;
-    Ok(private)
-}
-
-/// The temporary folder, when every user can reach it and a socket in it has a short enough
-/// path; else `/tmp`.
-pub(super) fn traversable_folder() -> PathBuf {
-    let temporary = env::temp_dir();
-    let reachable = temporary.ancestors().all(|folder| {
-        fs::metadata(folder).is_ok_and(|metadata| metadata.permissions().mode() & 0o001 != 0)
-    });
-    if reachable && temporary.as_os_str().len() + 30 <= LONGEST_SOCKET_FOLDER {
-        temporary
-    } else {
-        "/tmp".into()
-    }
-}
-
-fn arguments(folder: &Path, options: &EmbeddedOptions) -> Vec<String> {
-    let folder_text = folder.display();
-    let mut settings = vec![
-        ("listen_addresses".to_owned(), String::new()),
-        ("unix_socket_directories".to_owned(), folder_text.to_string()),
-        ("port".to_owned(), PORT.to_string()),
-        ("max_connections".to_owned(), options.max_connections.max(10).to_string()),
-        ("shared_buffers".to_owned(), "128MB".to_owned()),
-        // Nothing of this server outlives the run, so that nothing has to survive a crash.
-        ("fsync".to_owned(), "off".to_owned()),
-        ("full_page_writes".to_owned(), "off".to_owned()),
-        ("max_wal_size".to_owned(), "1GB".to_owned()),
-        ("log_checkpoints".to_owned(), "off".to_owned()),
-        // Failed statements are the run's business; in the log they would only cost time.
-        ("log_min_error_statement".to_owned(), "panic".to_owned()),
-        ("log_min_messages".to_owned(), "log".to_owned()),
-    ];
-    settings.extend(options.settings.iter().cloned());
-    let mut arguments = vec!["-D".to_owned(), folder.join("data").display().to_string()];
-    for (name, value) in settings {
-        arguments.push("-c".to_owned());
-        arguments.push(format!("{name}={value}"));
-    }
-    arguments
 }
 
 fn tail(text: &str) -> String {
     let lines: Vec<&str> = text.lines().rev().take(3).collect();
     lines.into_iter().rev().collect::<Vec<_>>().join("; ")
-}
-
-fn remove_folder(folder: &Path) -> Result<(), EmbeddedError> {
-    match fs::remove_dir_all(folder) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(EmbeddedError::io("can't remove", folder)(error)),
-    }
 }
 
 /// Ends the server of a killed run, when it still lives, and removes its folder. A folder that
@@ -227,26 +159,29 @@ pub fn remove_abandoned(folder: &Path) -> Result<(), EmbeddedError> {
         return Err(EmbeddedError::NotOurs(folder.to_owned()));
     }
     let begun = Instant::now();
-    while let Some(process) = living_server(folder) {
-        let signal = if begun.elapsed() < Duration::from_secs(5) { "-QUIT" } else { "-KILL" };
-        let _ = Command::new("kill").arg(signal).arg(process.to_string()).stderr(Stdio::null()).status();
+    while let Some((kind, process)) = living_server(folder) {
+        let signal = if begun.elapsed() < Duration::from_secs(5) { kind.stop_signal() } else { "KILL" };
+        let _ = Command::new("kill")
+            .arg(format!("-{signal}"))
+            .arg(process.to_string())
+            .stderr(Stdio::null())
+            .status();
         if begun.elapsed() > Duration::from_secs(10) {
-            return Err(EmbeddedError::Stop(folder.to_owned()));
+            return Err(EmbeddedError::Stop(kind.product(), folder.to_owned()));
         }
         std::thread::sleep(Duration::from_millis(50));
     }
     remove_folder(folder)
 }
 
-/// The process of a server on this very folder: the number in `postmaster.pid` may have been
-/// given to another process since, so that its command line is looked at.
-fn living_server(folder: &Path) -> Option<u32> {
-    let mut text = String::new();
-    let mut file = fs::File::open(folder.join("data/postmaster.pid")).ok()?;
-    file.seek(SeekFrom::Start(0)).ok()?;
-    file.read_to_string(&mut text).ok()?;
-    let process: u32 = text.lines().next()?.trim().parse().ok()?;
-    let command = Command::new("ps").args(["-o", "args=", "-p", &process.to_string()]).output().ok()?;
-    let command = String::from_utf8_lossy(&command.stdout).into_owned();
-    command.contains(&folder.join("data").display().to_string()).then_some(process)
+/// The process of a server on this very folder: the number in its file may have been given to
+/// another process since, so that its command line is looked at.
+fn living_server(folder: &Path) -> Option<(ServerKind, u32)> {
+    [ServerKind::Postgres, ServerKind::MySql].into_iter().find_map(|kind| {
+        let text = fs::read_to_string(folder.join(kind.process_file())).ok()?;
+        let process: u32 = text.lines().next()?.trim().parse().ok()?;
+        let command = Command::new("ps").args(["-o", "args=", "-p", &process.to_string()]).output().ok()?;
+        let command = String::from_utf8_lossy(&command.stdout).into_owned();
+        command.contains(&folder.join("data").display().to_string()).then_some((kind, process))
+    })
 }

@@ -1,9 +1,9 @@
-//! The user that the server runs as: PostgreSQL refuses root.
+//! The user that the server runs as: PostgreSQL, MariaDB and MySQL refuse root.
 
 use std::os::unix::process::CommandExt;
 use std::{fs, os::unix, path::Path, process::Command};
 
-use super::EmbeddedError;
+use super::{EmbeddedError, ServerKind};
 
 /// An unprivileged user to become; `None` when this process isn't root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub(super) struct ServerUser(Option<(u32, u32)>);
 
 impl ServerUser {
     /// `nobody` when this process is root, else whoever it is.
-    pub(super) fn find() -> Result<Self, EmbeddedError> {
+    pub(super) fn find(kind: ServerKind) -> Result<Self, EmbeddedError> {
         if !is_root() {
             return Ok(Self(None));
         }
@@ -22,7 +22,7 @@ impl ServerUser {
             let uid = fields.nth(1)?.parse().ok()?;
             Some((uid, fields.next()?.parse().ok()?))
         });
-        ids.map(|ids| Self(Some(ids))).ok_or(EmbeddedError::NoUser)
+        ids.map(|ids| Self(Some(ids))).ok_or(EmbeddedError::NoUser(kind.product()))
     }
 
     /// Lets a command run as this user.

@@ -6,9 +6,16 @@ use std::{
     sync::Arc,
 };
 
+use hyper::{
+    HeaderMap, Uri,
+    header::{AUTHORIZATION, HOST, HeaderValue, USER_AGENT},
+};
 use url::{Host, Url};
 
-use crate::plan::HttpVersion;
+use super::{super::Failure, tls};
+use crate::{outcome::Cause, plan::HttpVersion};
+
+const AGENT: &str = concat!("deadheat/", env!("CARGO_PKG_VERSION"));
 
 /// How a service is spoken to.
 #[derive(Debug, Clone)]
@@ -32,9 +39,10 @@ pub struct HttpEndpoint {
     pub(super) host: String,
     /// Path before that of every request; empty or `/like/this`.
     pub(super) prefix: String,
-    /// `Basic …`, when the URL holds a user.
-    pub(super) authorization: Option<String>,
-    pub(super) is_tls: bool,
+    /// Of every request.
+    headers: HeaderMap,
+    /// For reqwest's client; our own connections have no TLS.
+    pub(super) tls: Option<rustls::ClientConfig>,
     pub(super) options: Arc<HttpOptions>,
 }
 
@@ -54,6 +62,8 @@ pub enum HttpEndpointError {
     Resolve { host: String, error: std::io::Error },
     #[error("can't read {path}: {error}")]
     Authority { path: String, error: std::io::Error },
+    #[error("{path} holds no authority: {message}")]
+    Certificate { path: String, message: String },
     #[error("the HTTP client can't be made: {0}")]
     Client(String),
 }
@@ -62,21 +72,42 @@ impl HttpEndpoint {
     /// Reads a URL and looks its host up, once.
     ///
     /// # Errors
-    /// When it isn't one, or the host is unknown. Never with a password in the message.
+    /// When it isn't one, the host is unknown, or the authority's file can't be used. Never with a
+    /// password in the message.
     pub fn resolve(text: &str, options: HttpOptions) -> Result<Self, HttpEndpointError> {
-        let options = Arc::new(options);
+        let mut endpoint = Self {
+            address: Address::Tcp(Vec::new()),
+            origin: "http://localhost".into(),
+            host: "localhost".into(),
+            prefix: String::new(),
+            headers: HeaderMap::new(),
+            tls: None,
+            options: Arc::new(options),
+        };
+        let mut authorization = None;
         if let Some(path) = text.strip_prefix("unix:") {
-            return Ok(Self {
-                address: Address::Unix(path.into()),
-                origin: "http://localhost".into(),
-                host: "localhost".into(),
-                prefix: String::new(),
-                authorization: None,
-                is_tls: false,
-                options,
-            });
+            endpoint.address = Address::Unix(path.into());
+        } else {
+            let url = Url::parse(text).map_err(|_| HttpEndpointError::Url)?;
+            endpoint.place(&url)?;
+            authorization = basic(&url);
         }
-        let url = Url::parse(text).map_err(|_| HttpEndpointError::Url)?;
+        if endpoint.needs_client() {
+            endpoint.tls = Some(tls::config(&endpoint.options)?);
+        }
+        endpoint.headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        if endpoint.is_raw() {
+            let host = HeaderValue::from_str(&endpoint.host).map_err(|_| HttpEndpointError::Url)?;
+            endpoint.headers.insert(HOST, host);
+        }
+        if let Some(value) = authorization {
+            endpoint.headers.insert(AUTHORIZATION, value?);
+        }
+        Ok(endpoint)
+    }
+
+    /// Takes over where a URL leads.
+    fn place(&mut self, url: &Url) -> Result<(), HttpEndpointError> {
         let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else {
             return Err(HttpEndpointError::Url);
         };
@@ -87,26 +118,33 @@ impl HttpEndpoint {
         };
         let addresses = (name.as_str(), port)
             .to_socket_addrs()
-            .map_err(|error| HttpEndpointError::Resolve { host: name, error })?
-            .collect();
-        let authority = match url.port() {
-            Some(port) => format!("{}:{port}", url.host_str().unwrap_or_default()),
-            None => url.host_str().unwrap_or_default().to_owned(),
+            .map_err(|error| HttpEndpointError::Resolve { host: name, error })?;
+        self.address = Address::Tcp(addresses.collect());
+        let host = url.host_str().unwrap_or_default();
+        self.host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        self.origin = format!("{}://{}", url.scheme(), self.host);
+        self.prefix = url.path().trim_end_matches('/').to_owned();
+        Ok(())
+    }
+
+    /// Headers that every request has.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// Where a request with this path goes to, as its connection wants it.
+    ///
+    /// # Errors
+    /// [`Cause::Value`] when it is no path: nothing is sent.
+    pub fn uri(&self, path: String) -> Result<Uri, Failure> {
+        // Over our own connections the request line holds the path alone.
+        let text = match (self.is_raw(), self.prefix.is_empty()) {
+            (true, true) => path,
+            (true, false) => self.prefix.clone() + &path,
+            (false, _) => format!("{}{}{path}", self.origin, self.prefix),
         };
-        let authorization = (!url.username().is_empty() || url.password().is_some()).then(|| {
-            use base64::{Engine, prelude::BASE64_STANDARD};
-            let user = format!("{}:{}", url.username(), url.password().unwrap_or_default());
-            format!("Basic {}", BASE64_STANDARD.encode(user))
-        });
-        Ok(Self {
-            address: Address::Tcp(addresses),
-            origin: format!("{}://{authority}", url.scheme()),
-            host: authority,
-            prefix: url.path().trim_end_matches('/').to_owned(),
-            authorization,
-            is_tls: url.scheme() == "https",
-            options,
-        })
+        Uri::try_from(text.as_str())
+            .map_err(|error| Failure::http(Cause::Value, format!("`{text}` is no path: {error}")))
     }
 
     /// The host's name, as the user wrote it.
@@ -137,12 +175,34 @@ impl HttpEndpoint {
 
     /// Over TLS, HTTP/2 and redirects reqwest's client is used, and for other hosts, which a proxy may
     /// stand before.
-    pub(super) fn is_raw(&self) -> bool {
-        !self.is_tls
-            && self.options.protocol == HttpVersion::Http1
-            && self.options.redirects == 0
-            && self.is_loopback()
+    fn needs_client(&self) -> bool {
+        self.origin.starts_with("https:")
+            || self.options.protocol != HttpVersion::Http1
+            || self.options.redirects > 0
+            || !self.is_loopback()
     }
+
+    /// Over connections of our own.
+    pub(super) fn is_raw(&self) -> bool {
+        self.tls.is_none()
+    }
+}
+
+/// `Basic …`, when the URL holds a user.
+fn basic(url: &Url) -> Option<Result<HeaderValue, HttpEndpointError>> {
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    if url.username().is_empty() && url.password().is_none() {
+        return None;
+    }
+    let decoded = |text: &str| percent_encoding::percent_decode_str(text).collect::<Vec<u8>>();
+    let mut user = decoded(url.username());
+    user.push(b':');
+    user.extend(decoded(url.password().unwrap_or_default()));
+    let value = HeaderValue::try_from(format!("Basic {}", BASE64_STANDARD.encode(user)));
+    Some(value.map_err(|_| HttpEndpointError::Url).map(|mut value| {
+        value.set_sensitive(true);
+        value
+    }))
 }
 
 fn is_loopback(address: IpAddr) -> bool {
@@ -179,6 +239,20 @@ mod tests {
         let endpoint = endpoint("http://user:geheim@127.0.0.1:8000/api/");
         assert_eq!(endpoint.describe(), "http://127.0.0.1:8000/api");
         assert_eq!((endpoint.host.as_str(), endpoint.host_name()), ("127.0.0.1:8000", "127.0.0.1"));
-        assert_eq!(endpoint.authorization.as_deref(), Some("Basic dXNlcjpnZWhlaW0="));
+        assert_eq!(endpoint.headers()[AUTHORIZATION], "Basic dXNlcjpnZWhlaW0=");
+        assert!(!format!("{endpoint:?}").contains("dXNlcjpnZWhlaW0="), "nor in what is logged");
+    }
+
+    #[test]
+    fn a_path_is_put_after_the_services_own() {
+        let plain = endpoint("http://127.0.0.1:8000");
+        assert_eq!(plain.uri("/a?b=c".into()).expect("a path").to_string(), "/a?b=c");
+        let below = endpoint("http://127.0.0.1:8000/api/");
+        assert_eq!(below.uri("/a".into()).expect("a path").path(), "/api/a");
+        let tls = endpoint("https://127.0.0.1:8000/api");
+        assert_eq!(tls.uri("/a".into()).expect("a path").to_string(), "https://127.0.0.1:8000/api/a");
+        let failure = plain.uri("/a b".into()).expect_err("a blank");
+        assert_eq!(failure.cause, Cause::Value);
+        assert!(failure.to_string().starts_with("`/a b` is no path"), "{failure}");
     }
 }

@@ -5,32 +5,45 @@
 //! webhook deliveries"; the Standard Webhooks specification, "Signature scheme".
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 
 use crate::plan::{Algorithm, Encoding, Scheme, Sign, SignedPart, Tamper};
 
-/// Why a secret can't be used.
+/// Why something can't be signed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SigningError {
     /// Standard Webhooks secrets are base64, with or without `whsec_` before it.
     #[error("the secret isn't base64, as standard_webhooks wants it")]
     Secret,
+    /// The name of a scheme of one's own.
+    #[error("`{0}` can't be the name of a header")]
+    Name(String),
+    /// What an id or a format of one's own came to.
+    #[error("the value of header {0} has characters that HTTP doesn't allow")]
+    Value(HeaderName),
 }
+
+const STRIPE: HeaderName = HeaderName::from_static("stripe-signature");
+const GITHUB: HeaderName = HeaderName::from_static("x-hub-signature-256");
+const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
+const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
+const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 
 /// Signs the requests of one step.
 #[derive(Debug, Clone)]
 pub struct Signer {
     scheme: Scheme,
+    /// Of a scheme of one's own.
+    header: Option<HeaderName>,
     keys: Vec<Key>,
     /// Added to the clock, in seconds.
     skew: i64,
     tamper: Option<Tamper>,
 }
-
-/// A header of a signature.
-pub type SignatureHeader = (String, String);
 
 #[derive(Clone)]
 enum Key {
@@ -56,7 +69,7 @@ pub struct Message<'a> {
     pub id: &'a str,
     /// `POST`
     pub method: &'a str,
-    /// Path and query.
+    /// Path and query, as the service sees them.
     pub path: &'a str,
 }
 
@@ -64,11 +77,14 @@ impl Signer {
     /// Prepares the keys.
     ///
     /// # Errors
-    /// When a secret isn't one of the scheme's.
+    /// When a secret isn't one of the scheme's, or the header has no name.
     pub fn new(sign: &Sign) -> Result<Self, SigningError> {
-        let algorithm = match &sign.scheme {
-            Scheme::Stripe | Scheme::Github | Scheme::StandardWebhooks => Algorithm::Sha256,
-            Scheme::Custom { algorithm, .. } => *algorithm,
+        let (algorithm, header) = match &sign.scheme {
+            Scheme::Stripe | Scheme::Github | Scheme::StandardWebhooks => (Algorithm::Sha256, None),
+            Scheme::Custom { algorithm, header, .. } => {
+                let name = HeaderName::from_bytes(header.as_bytes());
+                (*algorithm, Some(name.map_err(|_| SigningError::Name(header.clone()))?))
+            }
         };
         let keys = sign
             .secrets
@@ -86,65 +102,68 @@ impl Signer {
                 Ok(Key::new(algorithm, &bytes))
             })
             .collect::<Result<_, SigningError>>()?;
-        Ok(Self { scheme: sign.scheme.clone(), keys, skew: sign.skew_seconds, tamper: sign.tamper })
+        let (scheme, skew, tamper) = (sign.scheme.clone(), sign.skew_seconds, sign.tamper);
+        Ok(Self { scheme, header, keys, skew, tamper })
     }
 
-    /// The headers of one delivery.
-    pub fn headers(&self, message: Message<'_>) -> Vec<SignatureHeader> {
+    /// Adds the headers of one delivery. A scheme with one header for each signature gets one for each
+    /// secret.
+    ///
+    /// # Errors
+    /// When a value can't stand in a header.
+    pub fn sign(&self, message: Message<'_>, headers: &mut HeaderMap) -> Result<(), SigningError> {
         if self.tamper == Some(Tamper::Missing) {
-            return Vec::new();
+            return Ok(());
         }
         let shown = message.now.saturating_add(self.skew);
         // A tampered timestamp is another one than the signature was made over.
         let signed = if self.tamper == Some(Tamper::Timestamp) { shown - 1 } else { shown };
         let (shown, signed) = (shown.to_string(), signed.to_string());
-        let sign = |key: &Key, parts: &[&[u8]], encoding: Encoding| self.code(key, parts, encoding);
         let body = message.body;
         match &self.scheme {
             Scheme::Stripe => {
-                let mut value = format!("t={shown}");
+                let mut value = String::with_capacity(16 + 68 * self.keys.len());
+                value.push_str("t=");
+                value.push_str(&shown);
                 for key in &self.keys {
                     value.push_str(",v1=");
-                    value.push_str(&sign(key, &[signed.as_bytes(), b".", body], Encoding::Hex));
+                    self.code(key, &[signed.as_bytes(), b".", body], Encoding::Hex, &mut value);
                 }
-                vec![("stripe-signature".to_owned(), value)]
+                add(headers, STRIPE, value)
             }
-            Scheme::Github => {
-                let codes = self.keys.iter().map(|key| sign(key, &[body], Encoding::Hex));
-                codes.map(|code| ("x-hub-signature-256".to_owned(), format!("sha256={code}"))).collect()
-            }
+            Scheme::Github => self.keys.iter().try_for_each(|key| {
+                let mut value = "sha256=".to_owned();
+                self.code(key, &[body], Encoding::Hex, &mut value);
+                add(headers, GITHUB, value)
+            }),
             Scheme::StandardWebhooks => {
                 let parts = [message.id.as_bytes(), b".", signed.as_bytes(), b".", body];
-                let codes: Vec<String> = self
-                    .keys
-                    .iter()
-                    .map(|key| format!("v1,{}", sign(key, &parts, Encoding::Base64)))
-                    .collect();
-                vec![
-                    ("webhook-id".to_owned(), message.id.to_owned()),
-                    ("webhook-timestamp".to_owned(), shown),
-                    ("webhook-signature".to_owned(), codes.join(" ")),
-                ]
+                let mut value = String::with_capacity(48 * self.keys.len());
+                for key in &self.keys {
+                    value.push_str(if value.is_empty() { "v1," } else { " v1," });
+                    self.code(key, &parts, Encoding::Base64, &mut value);
+                }
+                add(headers, WEBHOOK_ID, message.id.to_owned())?;
+                add(headers, WEBHOOK_TIMESTAMP, shown)?;
+                add(headers, WEBHOOK_SIGNATURE, value)
             }
-            Scheme::Custom { header, payload, format, encoding, .. } => {
+            Scheme::Custom { payload, format, encoding, .. } => {
+                let name = self.header.as_ref().expect("a scheme of one's own has its header");
                 let parts: Vec<&[u8]> =
                     payload.iter().map(|part| part_bytes(part, &message, &signed, body, "")).collect();
-                self.keys
-                    .iter()
-                    .map(|key| {
-                        let code = sign(key, &parts, *encoding);
-                        let value: Vec<u8> = format
-                            .iter()
-                            .flat_map(|part| part_bytes(part, &message, &shown, b"", &code).to_vec())
-                            .collect();
-                        (header.clone(), String::from_utf8_lossy(&value).into_owned())
-                    })
-                    .collect()
+                self.keys.iter().try_for_each(|key| {
+                    let mut code = String::new();
+                    self.code(key, &parts, *encoding, &mut code);
+                    let value: Vec<&[u8]> =
+                        format.iter().map(|part| part_bytes(part, &message, &shown, b"", &code)).collect();
+                    add(headers, name.clone(), value.concat())
+                })
             }
         }
     }
 
-    fn code(&self, key: &Key, parts: &[&[u8]], encoding: Encoding) -> String {
+    /// Writes the code of these parts.
+    fn code(&self, key: &Key, parts: &[&[u8]], encoding: Encoding, into: &mut String) {
         // The body that goes out differs by its last byte from the one that was signed.
         let more: &[u8] = if self.tamper == Some(Tamper::Body) { b" " } else { b"" };
         let mut code = key.code(parts.iter().copied().chain(std::iter::once(more)));
@@ -154,9 +173,24 @@ impl Signer {
             *last ^= 1;
         }
         match encoding {
-            Encoding::Hex => hex::encode(code),
-            Encoding::Base64 => BASE64_STANDARD.encode(code),
+            Encoding::Hex => {
+                let mut written = [0; 128];
+                let written = &mut written[..2 * code.len()];
+                hex::encode_to_slice(&code, written).expect("no code is longer than 64 bytes");
+                into.push_str(std::str::from_utf8(written).expect("hex digits are ASCII"));
+            }
+            Encoding::Base64 => BASE64_STANDARD.encode_string(code, into),
         }
+    }
+}
+
+fn add(headers: &mut HeaderMap, name: HeaderName, value: impl Into<Bytes>) -> Result<(), SigningError> {
+    match HeaderValue::from_maybe_shared(value.into()) {
+        Ok(value) => {
+            headers.append(name, value);
+            Ok(())
+        }
+        Err(_) => Err(SigningError::Value(name)),
     }
 }
 
@@ -228,8 +262,11 @@ mod tests {
         }
     }
 
-    fn headers(sign: &Sign, message: Message<'_>) -> Vec<SignatureHeader> {
-        Signer::new(sign).expect("keys").headers(message)
+    fn headers(sign: &Sign, message: Message<'_>) -> Vec<(String, String)> {
+        let mut headers = HeaderMap::new();
+        Signer::new(sign).expect("keys").sign(message, &mut headers).expect("plain values");
+        let text = |value: &HeaderValue| value.to_str().expect("text").to_owned();
+        headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
     }
 
     /// The example of GitHub's documentation.
@@ -238,7 +275,10 @@ mod tests {
         let sign = sign(Scheme::Github, &["It's a Secret to Everybody"]);
         let expected = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
         let header = ("x-hub-signature-256".to_owned(), expected.to_owned());
-        assert_eq!(headers(&sign, message("Hello, World!", 0)), [header]);
+        assert_eq!(headers(&sign, message("Hello, World!", 0)), std::slice::from_ref(&header));
+        let rotated = Sign { secrets: vec!["new".into(), sign.secrets[0].clone()], ..sign };
+        let both = headers(&rotated, message("Hello, World!", 0));
+        assert!(both.len() == 2 && both[1] == header, "{both:?}");
     }
 
     /// The example of the Standard Webhooks specification.
@@ -283,6 +323,14 @@ mod tests {
         let made = headers(&sign(scheme, &["k"]), message("b", 7));
         let code = Key::new(Algorithm::Sha512, b"k").code([b"POST:/hookb".as_slice()].into_iter());
         assert_eq!(made, [("x-signature".to_owned(), format!("7;{}", BASE64_STANDARD.encode(code)))]);
+    }
+
+    #[test]
+    fn what_cannot_stand_in_a_header_is_told() {
+        let broken = Message { id: "a\nb", ..message("{}", 0) };
+        let signer = Signer::new(&sign(Scheme::StandardWebhooks, &["c2VjcmV0"])).expect("keys");
+        let told = signer.sign(broken, &mut HeaderMap::new());
+        assert_eq!(told, Err(SigningError::Value(WEBHOOK_ID)));
     }
 
     #[test]

@@ -10,7 +10,10 @@ use sqlx::{
     types::{Decimal, Json, Uuid, chrono},
 };
 
-use crate::{expression::Value, target::Failure};
+use crate::{
+    expression::Value,
+    target::{Failure, exact_number},
+};
 
 /// How a column is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +124,7 @@ fn column(row: &PgRow, index: usize, kind: ColumnType) -> Result<Value, Failure>
         ColumnType::Int8 => plain::<i64>(row, index, Value::from),
         ColumnType::Float4 => plain::<f32>(row, index, |f| Value::from(f64::from(f))),
         ColumnType::Float8 => plain::<f64>(row, index, Value::from),
-        ColumnType::Numeric => plain::<Decimal>(row, index, number),
+        ColumnType::Numeric => plain::<Decimal>(row, index, exact_number),
         ColumnType::Uuid => plain::<Uuid>(row, index, |uuid| Value::from(uuid.to_string())),
         ColumnType::Json => plain::<Json<serde_json::Value>>(row, index, |json| {
             Value::from(minijinja::value::Serde(json.0))
@@ -142,23 +145,13 @@ fn column(row: &PgRow, index: usize, kind: ColumnType) -> Result<Value, Failure>
         ColumnType::Int4Array => list::<i32>(row, index, Value::from),
         ColumnType::Int8Array => list::<i64>(row, index, Value::from),
         ColumnType::Float8Array => list::<f64>(row, index, Value::from),
-        ColumnType::NumericArray => list::<Decimal>(row, index, number),
+        ColumnType::NumericArray => list::<Decimal>(row, index, exact_number),
         ColumnType::UuidArray => list::<Uuid>(row, index, |uuid| Value::from(uuid.to_string())),
         ColumnType::TextArray => list::<String>(row, index, Value::from),
         ColumnType::Unknown => raw(row, index, |bytes| {
             let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
             Value::from(format!("\\x{hex}"))
         }),
-    }
-}
-
-/// Fifteen significant digits survive the way through a float and back (IEEE 754, DBL_DIG).
-fn number(decimal: Decimal) -> Value {
-    let decimal = decimal.normalize();
-    let digits = decimal.mantissa().unsigned_abs();
-    match decimal.to_string().parse::<f64>() {
-        Ok(float) if digits < 1_000_000_000_000_000 => Value::from(float),
-        _ => Value::from(decimal.to_string()),
     }
 }
 

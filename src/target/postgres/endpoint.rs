@@ -1,76 +1,29 @@
-//! Where a server is, how to reach it, and what it tells about itself.
+//! Where a PostgreSQL server is, and how to reach it.
 
-use std::{net::IpAddr, path::Path, str::FromStr};
+use std::{path::Path, str::FromStr};
 
 use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 
-use super::super::{Failure, SessionSettings};
-use crate::outcome::Cause;
+use super::super::{ConnectError, SessionSettings};
 
 /// A PostgreSQL server and database, with everything that is needed to connect.
 #[derive(Clone)]
-pub struct Endpoint {
+pub struct PostgresEndpoint {
     options: PgConnectOptions,
-    /// Set for a server of ours.
-    embedded: bool,
 }
 
-impl std::fmt::Debug for Endpoint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.describe())
-    }
-}
-
-/// Why a server can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    #[error("the database URL can't be read: {0}")]
-    Url(String),
-    #[error("can't reach {server}: {message}")]
-    Unreachable { server: String, message: String },
-    #[error("{server} refuses the connection: {message}")]
-    Refused { server: String, message: String },
-}
-
-impl ConnectError {
-    /// What to do about it.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Url(_) => Some("write a URL like `postgres://user:password@127.0.0.1:5432/name`"),
-            Self::Unreachable { .. } => Some("is the server running, and are host and port right?"),
-            Self::Refused { .. } => None,
-        }
-    }
-}
-
-impl Endpoint {
-    /// Reads a URL.
-    ///
-    /// # Errors
-    /// When it isn't one; the message doesn't repeat it, because it may hold a password.
-    pub fn from_url(url: &str) -> Result<Self, ConnectError> {
+impl PostgresEndpoint {
+    /// Reads a URL. The message of an error doesn't repeat it, because it may hold a password.
+    pub(in crate::target) fn from_url(url: &str) -> Result<Self, ConnectError> {
         let options = PgConnectOptions::from_str(url).map_err(|error| {
             let shown = error.to_string();
             ConnectError::Url(if url.len() > 8 { shown.replace(url, "…") } else { shown })
         })?;
-        Ok(Self { options, embedded: false })
+        Ok(Self { options })
     }
 
-    /// A server of ours, on a Unix socket in `folder`.
-    pub fn embedded(options: PgConnectOptions) -> Self {
-        Self { options, embedded: true }
-    }
-
-    /// True for a server of ours.
-    pub fn is_embedded(&self) -> bool {
-        self.embedded
-    }
-
-    /// `embedded`, or host, port and database; never a password.
-    pub fn describe(&self) -> String {
-        if self.embedded {
-            return "embedded".to_owned();
-        }
+    /// User, host, port and database.
+    pub(in crate::target) fn describe(&self) -> String {
         format!(
             "{}@{}:{}/{}",
             self.options.get_username(),
@@ -81,19 +34,19 @@ impl Endpoint {
     }
 
     /// The host name or the folder of the Unix socket.
-    pub fn host(&self) -> String {
+    pub(in crate::target) fn host(&self) -> String {
         self.options
             .get_socket()
             .map_or_else(|| self.options.get_host().to_owned(), |socket| socket.display().to_string())
     }
 
     /// The name of the database.
-    pub fn database(&self) -> &str {
+    pub(in crate::target) fn database(&self) -> &str {
         self.options.get_database().unwrap_or_else(|| self.options.get_username())
     }
 
     /// The URL without its password, from which `clean` can connect again.
-    pub fn url_without_password(&self) -> String {
+    pub(in crate::target) fn url_without_password(&self) -> String {
         let host = self.host();
         let (authority, query) = if Path::new(&host).is_absolute() {
             ("localhost".to_owned(), format!("?host={host}"))
@@ -108,7 +61,7 @@ impl Endpoint {
 
     /// Environment variables from which a program of any language finds the database, its password
     /// included: `DATABASE_URL` as libpq reads it, and libpq's own.
-    pub fn environment(&self, schema: Option<&str>) -> Vec<(String, String)> {
+    pub(in crate::target) fn environment(&self, schema: Option<&str>) -> Vec<(String, String)> {
         let mut url = self.options.to_url_lossy();
         let host = self.host();
         url.set_query(None);
@@ -136,19 +89,6 @@ impl Endpoint {
         variables
     }
 
-    /// True when two endpoints mean the same database, whatever their passwords.
-    pub fn is_same_database(&self, other: &Self) -> bool {
-        self.url_without_password() == other.url_without_password()
-    }
-
-    /// True when nothing but this machine can be meant.
-    pub fn is_loopback(&self) -> bool {
-        let host = self.host();
-        Path::new(&host).is_absolute()
-            || host == "localhost"
-            || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-    }
-
     /// Driver options with the settings of a session.
     pub(super) fn options(&self, settings: &SessionSettings) -> PgConnectOptions {
         let mut server: Vec<(&str, String)> = Vec::new();
@@ -167,20 +107,5 @@ impl Endpoint {
             .statement_cache_capacity(settings.statements + 20)
             .options(server)
             .disable_statement_logging()
-    }
-
-    pub(super) fn connect_error(&self, error: &sqlx::Error) -> ConnectError {
-        let server = self.describe();
-        match error {
-            sqlx::Error::Database(_) => {
-                let failure = Failure::from_sqlx(error);
-                ConnectError::Refused { server, message: failure.to_string() }
-            }
-            other => {
-                let failure = Failure::from_sqlx(other);
-                debug_assert_eq!(failure.cause, Cause::Connection);
-                ConnectError::Unreachable { server, message: failure.message.clone() }
-            }
-        }
     }
 }

@@ -10,10 +10,10 @@ use sqlx::{
 };
 
 use super::{
-    super::{Answers, Failure, ResultTable, SessionSettings},
+    super::{Answers, ConnectError, Failure, ResultTable, SessionSettings},
     binding::{self, ParameterType},
     decoding::{self, ColumnType},
-    endpoint::{ConnectError, Endpoint},
+    endpoint::PostgresEndpoint,
 };
 use crate::{
     expression::{Row, Rows, Value},
@@ -47,16 +47,17 @@ pub struct PostgresSession {
 
 impl PostgresSession {
     pub(in crate::target) async fn connect(
-        endpoint: &Endpoint,
+        endpoint: &PostgresEndpoint,
         settings: &SessionSettings,
     ) -> Result<Self, ConnectError> {
         let options = endpoint.options(settings);
-        let mut connection = options.connect().await.map_err(|error| endpoint.connect_error(&error))?;
+        let connect_error = |error| ConnectError::from_sqlx(endpoint.describe(), &error);
+        let mut connection = options.connect().await.map_err(connect_error)?;
         let (pid,): (i32,) = sqlx::query_as("SELECT pg_backend_pid()")
             .persistent(false)
             .fetch_one(&mut connection)
             .await
-            .map_err(|error| endpoint.connect_error(&error))?;
+            .map_err(connect_error)?;
         Ok(Self { connection, pid, lost: false })
     }
 

@@ -1,32 +1,18 @@
 //! Who waits for whom, asked of the server.
 //!
 //! One statement over `pg_locks` for the waiters and `pg_blocking_pids` for those that they wait
-//! for; only sessions of this run are looked at. `pg_blocking_pids` takes all partitions of the
+//! for; only sessions of this run are looked at and, where it is watched, the application's. `pg_blocking_pids` takes all partitions of the
 //! lock table for a moment, so that the caller decides how often it asks.
 
-use super::super::{Failure, Prepared, Session};
+use super::super::{Blocked, Failure, LockWait, Prepared, Session};
 use crate::expression::Value;
-
-/// A session that waits for a lock.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LockWait {
-    /// Server process that waits.
-    pub waiting: i32,
-    /// Server processes that it waits for.
-    pub blocking: Vec<i32>,
-    /// How long it has waited so far, in milliseconds.
-    pub waited_ms: f64,
-    /// When the wait began, as the server writes it: tells one wait of a session from another.
-    pub since: String,
-    /// The table, when the lock is on a table or on a row of one.
-    pub table: Option<String>,
-}
 
 /// A prepared question.
 #[derive(Debug)]
-pub struct WaitSampler {
+pub struct PostgresWaitSampler {
     prepared: Prepared,
     prefix: Value,
+    application: Value,
 }
 
 /// `waitstart` is there from PostgreSQL 14 on and null for the first moments of a wait; the time
@@ -42,7 +28,9 @@ const SAMPLE: &str = "
       LEFT JOIN LATERAL (
            SELECT t.relation FROM pg_locks t
             WHERE t.pid = l.pid AND t.locktype = 'tuple' AND l.locktype = 'transactionid' LIMIT 1) held ON true
-     WHERE NOT l.granted AND starts_with(a.application_name, $1)";
+     WHERE NOT l.granted
+       AND (starts_with(a.application_name, $1)
+            OR ($2::bool AND a.datname = current_database() AND NOT starts_with(a.application_name, 'deadheat')))";
 
 /// Sessions that wait for this one, or for one that does. `pg_locks` isn't cached within a
 /// transaction, as `pg_stat_activity` is.
@@ -55,13 +43,28 @@ pub const COUNT_BLOCKED: &str = "
         SELECT w.pid FROM waiting w JOIN blocked b ON b.pid = ANY(w.blockers))
     SELECT count(*) FROM blocked";
 
-impl WaitSampler {
-    /// Prepares the question for sessions whose application name begins with `prefix`.
+/// Which of the sessions `$1` wait, and for whom.
+pub const BLOCKED: &str = "
+    SELECT pid, pg_blocking_pids(pid) AS blockers FROM unnest($1::int4[]) AS pid
+     WHERE cardinality(pg_blocking_pids(pid)) > 0";
+
+/// A row of [`BLOCKED`].
+pub fn blocked(values: &[Value]) -> Option<Blocked> {
+    let [session, blockers] = values else { return None };
+    let pid = |value: &Value| value.as_i64().and_then(|pid| i32::try_from(pid).ok());
+    let by = blockers.try_iter().ok()?.filter_map(|value| pid(&value)).collect();
+    Some(Blocked { session: pid(session)?, by })
+}
+
+impl PostgresWaitSampler {
+    /// Prepares the question for sessions whose application name begins with `prefix`; with
+    /// `application` also for those in the same database that aren't deadheat's.
     ///
     /// # Errors
     /// When the server doesn't know the columns (before PostgreSQL 14) or refuses.
-    pub async fn prepare(session: &mut Session, prefix: &str) -> Result<Self, Failure> {
-        Ok(Self { prepared: session.prepare(SAMPLE, &[]).await?, prefix: Value::from(prefix) })
+    pub async fn prepare(session: &mut Session, prefix: &str, application: bool) -> Result<Self, Failure> {
+        let prepared = session.prepare(SAMPLE, &[]).await?;
+        Ok(Self { prepared, prefix: Value::from(prefix), application: Value::from(application) })
     }
 
     /// Asks once.
@@ -69,7 +72,7 @@ impl WaitSampler {
     /// # Errors
     /// What the server or the connection answered.
     pub async fn sample(&self, session: &mut Session) -> Result<Vec<LockWait>, Failure> {
-        let values = [self.prefix.clone()];
+        let values = [self.prefix.clone(), self.application.clone()];
         let rows = session.execute(&self.prepared, &values, true).await?;
         Ok(rows.rows.iter().filter_map(|row| wait(row.values())).collect())
     }

@@ -1,0 +1,218 @@
+//! Samples who waits for whom, and what the application's transactions do.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::watch;
+
+use super::watch::{Watched, sleep_unless_ended};
+use crate::{
+    measure::{
+        ApplicationRecorder, ApplicationRules, ApplicationSeen, LiveBoard, TransactionSeen, WaitSeen,
+        Waiter,
+    },
+    plan::Plan,
+    target::{
+        ApplicationSampler, ApplicationSession, ApplicationTransaction, Failure, LockWait, Session,
+        WaitSampler,
+    },
+};
+
+/// Pause between two samples: so long that sampling takes at most a thirtieth of the time, because
+/// `pg_blocking_pids` and InnoDB's tables hold up others for a moment.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const PAUSE_PER_COST: u32 = 30;
+/// What a sample costs is the shortest time that one of the last few took: the rest is waiting for a busy
+/// processor, which costs the others nothing.
+const COSTS_KEPT: usize = 20;
+/// The application is sampled this often in a row before the pause: only a transaction that is seen
+/// again tells in which order it locks.
+const LOOKS: usize = 4;
+
+/// What is sampled.
+pub(super) struct Sampling<'a> {
+    pub plan: &'a Plan,
+    pub board: &'a LiveBoard,
+    /// Application names of the workers begin with this.
+    pub prefix: &'a str,
+}
+
+/// The questions of a run.
+struct Samplers {
+    /// `None`: the database doesn't tell who waits.
+    waits: Option<WaitSampler>,
+    application: Option<ApplicationSampler>,
+}
+
+/// Samples until the load has ended.
+pub(super) async fn sample_until(
+    sampling: Sampling<'_>,
+    session: &mut Session,
+    ended: &mut watch::Receiver<bool>,
+) -> Watched {
+    let rules = sampling.rules();
+    let mut watched =
+        Watched { application: rules.clone().map(ApplicationRecorder::new), ..Watched::default() };
+    let samplers = match sampling.prepare(session, rules.as_ref()).await {
+        Ok(samplers) => samplers,
+        Err(failure) => {
+            watched.problem = Some(format!("sessions can't be sampled: {failure}"));
+            return watched;
+        }
+    };
+    let mut pace = Pace::new();
+    let mut next = Instant::now();
+    while !sleep_unless_ended(next, ended).await {
+        match sampling.look(&samplers, session, &mut watched, &mut pace).await {
+            Ok(()) => {
+                let shortest = samplers.waits.as_ref().map_or(LONGEST_PAUSE, WaitSampler::shortest_pause);
+                next = Instant::now() + pace.pause(shortest);
+            }
+            Err(failure) => {
+                watched.problem.get_or_insert_with(|| format!("sessions can't be sampled: {failure}"));
+                if session.is_lost() {
+                    return watched;
+                }
+                next = Instant::now() + LONGEST_PAUSE;
+            }
+        }
+    }
+    watched
+}
+
+/// How long samples take, and how long to wait after them.
+struct Pace {
+    /// Of the last samples.
+    costs: VecDeque<Duration>,
+    /// Samples since the last pause.
+    taken: u32,
+    last_waits: Instant,
+    last_application: Instant,
+}
+
+impl Pace {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self { costs: VecDeque::new(), taken: 0, last_waits: now, last_application: now }
+    }
+
+    fn took(&mut self, cost: Duration) {
+        self.taken += 1;
+        self.costs.push_back(cost);
+        if self.costs.len() > COSTS_KEPT {
+            self.costs.pop_front();
+        }
+    }
+
+    fn pause(&mut self, shortest: Duration) -> Duration {
+        let cost = self.costs.iter().min().copied().unwrap_or_default();
+        let taken = std::mem::take(&mut self.taken);
+        (cost * taken * PAUSE_PER_COST).clamp(shortest, LONGEST_PAUSE)
+    }
+}
+
+impl Sampling<'_> {
+    /// What the application should keep to; `None` when no service's database is watched.
+    fn rules(&self) -> Option<ApplicationRules> {
+        let database = self.plan.database.as_ref()?;
+        let watched = self.plan.services.iter().any(|service| service.watched);
+        watched.then(|| ApplicationRules {
+            isolation: database.isolation,
+            lock_order: database.lock_order.clone(),
+        })
+    }
+
+    async fn prepare(
+        &self,
+        session: &mut Session,
+        rules: Option<&ApplicationRules>,
+    ) -> Result<Samplers, Failure> {
+        let application = match rules {
+            Some(rules) => Some(ApplicationSampler::prepare(session, &rules.lock_order).await?),
+            None => None,
+        };
+        let waits = WaitSampler::prepare(session, self.prefix, application.is_some()).await?;
+        Ok(Samplers { waits, application })
+    }
+
+    /// The samples between two pauses.
+    async fn look(
+        &self,
+        samplers: &Samplers,
+        session: &mut Session,
+        watched: &mut Watched,
+        pace: &mut Pace,
+    ) -> Result<(), Failure> {
+        let mut names = HashMap::new();
+        if let (Some(sampler), Some(recorder)) = (&samplers.application, &mut watched.application) {
+            for _ in 0..LOOKS {
+                let asked = Instant::now();
+                let sample = sampler.sample(session).await?;
+                names.extend(sample.sessions.iter().map(|one| (one.process, one.name.clone())));
+                recorder.unseen(sample.hidden, sample.untracked);
+                let seen = sample.sessions.into_iter().map(application_seen).collect();
+                recorder.add(seen, asked.elapsed(), asked.duration_since(pace.last_application));
+                pace.last_application = asked;
+                pace.took(asked.elapsed());
+            }
+        }
+        let asked = Instant::now();
+        watched.levels.sample(session, self.board).await?;
+        let Some(sampler) = &samplers.waits else { return Ok(()) };
+        let waits = sampler.sample(session).await?;
+        self.board.set_waiting(waits.len());
+        let seen = waits.into_iter().map(|wait| self.wait_seen(wait, &names)).collect();
+        watched.waits.add(seen, asked.elapsed(), asked.duration_since(pace.last_waits));
+        pace.last_waits = asked;
+        pace.took(asked.elapsed());
+        Ok(())
+    }
+
+    fn wait_seen(&self, wait: LockWait, names: &HashMap<i32, String>) -> WaitSeen {
+        let LockWait { waiting, blocking, waited_ms, since, table } = wait;
+        let whose = |process: i32| match self.board.operation_of(process) {
+            Some(operation) => Waiter::Operation(operation),
+            None => names.get(&process).cloned().map_or(Waiter::Outside, Waiter::Application),
+        };
+        WaitSeen {
+            waiter: whose(waiting),
+            blocker: blocking.first().copied().map_or(Waiter::Outside, whose),
+            waiting,
+            blocking,
+            waited_ms,
+            since,
+            table,
+        }
+    }
+}
+
+fn application_seen(session: ApplicationSession) -> ApplicationSeen {
+    let ApplicationSession { process, name, transaction } = session;
+    let transaction = transaction.map(|transaction| {
+        let ApplicationTransaction {
+            begun,
+            age_ms,
+            idle_ms,
+            statement,
+            level,
+            locked,
+            doubtful,
+            locked_earlier,
+            waits_for,
+        } = transaction;
+        TransactionSeen {
+            begun,
+            age_ms,
+            idle_ms,
+            statement,
+            level,
+            locked,
+            doubtful,
+            locked_earlier,
+            waits_for,
+        }
+    });
+    ApplicationSeen { process, name, transaction }
+}

@@ -1,0 +1,15 @@
+//! MySQL and MariaDB.
+
+mod binding;
+mod decoding;
+mod endpoint;
+mod session;
+mod status;
+mod view;
+mod waits;
+
+pub use endpoint::MySqlEndpoint;
+pub use session::{FACTS, MySqlSession, MySqlStatement, is_mariadb};
+pub use status::{Deadlock, DeadlockedTransaction, RequestedLock};
+pub use view::RENEWAL;
+pub use waits::MySqlWaitSampler;

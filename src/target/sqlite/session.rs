@@ -1,0 +1,169 @@
+//! One connection, held. The driver gives each a thread of its own.
+
+use std::sync::Arc;
+
+use futures_util::TryStreamExt;
+use sqlx::{
+    AssertSqlSafe, Column, ConnectOptions, Connection, Either, Executor, SqlSafeStr, SqlStr,
+    SqliteConnection, Statement, sqlite::SqliteArguments,
+};
+
+use super::{
+    super::{ConnectError, Failure, SessionSettings},
+    binding,
+    decoding::{self, ColumnType},
+    endpoint::SqliteEndpoint,
+};
+use crate::{
+    dialect::Begin,
+    expression::{Row, Rows, Value},
+};
+
+/// A statement, and what SQLite said of it when it parsed it.
+#[derive(Debug)]
+pub struct SqliteStatement {
+    sql: SqlStr,
+    parameters: usize,
+    columns: Arc<[Box<str>]>,
+    column_types: Vec<ColumnType>,
+}
+
+impl SqliteStatement {
+    /// The names of the columns that it returns.
+    pub fn columns(&self) -> &[Box<str>] {
+        &self.columns
+    }
+}
+
+/// A connection to a SQLite database.
+#[derive(Debug)]
+pub struct SqliteSession {
+    connection: SqliteConnection,
+    lost: bool,
+}
+
+impl SqliteSession {
+    pub(in crate::target) async fn connect(
+        endpoint: &SqliteEndpoint,
+        settings: &SessionSettings,
+    ) -> Result<Self, ConnectError> {
+        let connection = endpoint.options(settings).connect().await;
+        let connection =
+            connection.map_err(|error| ConnectError::from_sqlx(endpoint.describe(), &error))?;
+        Ok(Self { connection, lost: false })
+    }
+
+    pub(in crate::target) fn is_lost(&self) -> bool {
+        self.lost
+    }
+
+    pub(in crate::target) async fn close(self) {
+        if !self.lost {
+            // The file is closed either way.
+            let _ = self.connection.close().await;
+        }
+    }
+
+    pub(in crate::target) async fn prepare(&mut self, sql: &str) -> Result<SqliteStatement, Failure> {
+        let text: SqlStr = AssertSqlSafe(sql.to_owned()).into_sql_str();
+        let parsed = (&mut self.connection).prepare(text).await;
+        let statement = parsed.map_err(|error| self.failure(&error))?;
+        let parameters = match statement.parameters() {
+            Some(Either::Right(count)) => count,
+            Some(Either::Left(types)) => types.len(),
+            None => 0,
+        };
+        let columns = statement.columns().iter().map(|column| column.name().into()).collect();
+        let column_types = statement.columns().iter().map(|c| ColumnType::of(c.type_info())).collect();
+        Ok(SqliteStatement { sql: statement.into_sql(), parameters, columns, column_types })
+    }
+
+    pub(in crate::target) async fn begin(&mut self, begin: Begin) -> Result<(), Failure> {
+        self.run(match begin {
+            Begin::Deferred => "BEGIN DEFERRED",
+            Begin::Immediate => "BEGIN IMMEDIATE",
+        })
+        .await
+    }
+
+    pub(in crate::target) async fn execute(
+        &mut self,
+        prepared: &SqliteStatement,
+        values: &[Value],
+        fetch: bool,
+    ) -> Result<Rows, Failure> {
+        if values.len() != prepared.parameters {
+            return Err(Failure::value(format!(
+                "the statement takes {} values and {} were given",
+                prepared.parameters,
+                values.len()
+            )));
+        }
+        let mut arguments = SqliteArguments::default();
+        for (n, value) in values.iter().enumerate() {
+            binding::bind(&mut arguments, value)
+                .map_err(|message| Failure::value(format!("value {}: {message}", n + 1)))?;
+        }
+        let query = sqlx::query_with(prepared.sql.clone(), arguments);
+        let returns_rows = !prepared.columns.is_empty();
+        let mut rows = Rows::default();
+        let mut failed = None;
+        {
+            let mut answers = (&mut self.connection).fetch_many(query);
+            loop {
+                match answers.try_next().await {
+                    // NB: after a SELECT it is what an earlier statement changed.
+                    Ok(Some(Either::Left(done))) if !returns_rows => rows.affected += done.rows_affected(),
+                    Ok(Some(Either::Left(_))) => {}
+                    Ok(Some(Either::Right(row))) => {
+                        rows.affected += 1;
+                        if !fetch {
+                            continue;
+                        }
+                        match decoding::decode(&row, &prepared.column_types) {
+                            Ok(values) => rows.rows.push(Row::new(Arc::clone(&prepared.columns), values)),
+                            Err(failure) => failed = Some(failure),
+                        }
+                    }
+                    Ok(None) => break,
+                    Err(error) => {
+                        failed = Some(Failure::from_sqlx(&error));
+                        break;
+                    }
+                }
+            }
+        }
+        match failed {
+            None => Ok(rows),
+            Some(failure) => {
+                self.lost |= failure.connection_lost;
+                Err(failure)
+            }
+        }
+    }
+
+    pub(in crate::target) async fn run(&mut self, sql: &'static str) -> Result<(), Failure> {
+        let done = (&mut self.connection).execute(sqlx::raw_sql(sql)).await;
+        done.map(drop).map_err(|error| self.failure(&error))
+    }
+
+    /// Some failures end the transaction by themselves (sqlite.org/lang_transaction.html, section 3), and
+    /// then there is none to roll back.
+    pub(in crate::target) async fn rollback(&mut self) -> Result<(), Failure> {
+        match self.run("ROLLBACK").await {
+            Err(failure) if failure.code.as_deref() == Some("1") => Ok(()),
+            other => other,
+        }
+    }
+
+    pub(in crate::target) async fn script(&mut self, sql: &str) -> Result<(), Failure> {
+        let done = (&mut self.connection).execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))).await;
+        done.map(drop).map_err(|error| self.failure(&error))
+    }
+
+    fn failure(&mut self, error: &sqlx::Error) -> Failure {
+        let failure = Failure::from_sqlx(error);
+        self.lost |= failure.connection_lost;
+        failure
+    }
+}
