@@ -14,6 +14,9 @@
 //! 6. [`engine::run_load`] lets the workers loose: shards of workers on a thread each, a
 //!    connection for each worker, transactions retried as a whole. Beside them lock waits
 //!    and the application's transactions are sampled and invariants checked ([`engine::InvariantState`]).
+//!    A race goes another way from here: [`run::race`] makes a schema for each shard, and
+//!    [`engine::run_race`] drives its sessions through the interleavings that [`plan::Interleavings`]
+//!    enumerates, step by step, at every isolation level.
 //! 7. [`fixture`] removes everything again, whatever happened.
 //! 8. [`measure::collect`] turns records into [`measure::RunResults`].
 //! 9. [`verdict::judge`] takes the verdict from them, and [`report`] makes text of both.

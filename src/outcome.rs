@@ -226,6 +226,35 @@ impl Isolation {
     }
 }
 
+/// What a race does at an isolation level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RaceOutcome {
+    /// No schedule breaks an invariant or an assertion.
+    Holds,
+    /// At least one schedule breaks an invariant or an assertion.
+    Violated,
+    /// No schedule breaks one, and in at least one a session fails: a deadlock, a serialization failure.
+    Error,
+}
+
+impl RaceOutcome {
+    /// As a scenario spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Holds => "holds",
+            Self::Violated => "violated",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl fmt::Display for RaceOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// What a transaction's snapshot and locks tell of its isolation level, seen from another session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LevelEvidence {

@@ -34,6 +34,8 @@ pub(super) enum Command {
     Run(RunArguments),
     /// Make reports of result documents; without options, the table of the terminal
     Report(ReportArguments),
+    /// Drive the races of scenarios step by step through their interleavings
+    Race(RaceArguments),
     /// Validate scenarios without running them
     Check(CheckArguments),
     /// Print what a scenario will do: steps, weights, retries, locks
@@ -133,6 +135,41 @@ pub(super) struct ReportArguments {
     pub files: Vec<PathBuf>,
     #[command(flatten)]
     pub outputs: OutputArguments,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct RaceArguments {
+    /// Scenario files (.yaml or .toml)
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub scenario: ScenarioArguments,
+    /// Draw everything random from this number, as an earlier run printed it
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Drive only the race of this name (may be given more than once)
+    #[arg(long, value_name = "NAME")]
+    pub only: Vec<String>,
+    /// Drive just this order of steps: "alice.read bob.read alice bob"
+    #[arg(long, value_name = "STEPS")]
+    pub schedule: Option<String>,
+    /// Drive interleavings too that can't differ from another one
+    #[arg(long)]
+    pub no_reduction: bool,
+    /// Print every schedule as PostgreSQL's isolation tester does, and nothing else
+    #[arg(long)]
+    pub transcript: bool,
+    #[command(flatten)]
+    pub outputs: OutputArguments,
+    /// Write the result document (`-`: to stdout, alone)
+    #[arg(long, value_name = "PATH")]
+    pub json: Option<PathBuf>,
+    /// Allow a host that isn't this machine
+    #[arg(long = "allow-host", value_name = "HOST")]
+    pub allowed_hosts: Vec<String>,
+    /// Leave the database as it is after the run; `clean` removes it
+    #[arg(long)]
+    pub keep: bool,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -28,7 +28,12 @@ fn check_file(file: &std::path::Path, arguments: &CheckArguments, console: &Cons
         block_on(check_connected(&options, &mut watcher))
     } else {
         load_plan(file, &arguments.scenario.vars, &arguments.scenario.targets)
-            .map(|(compiled, _)| compiled.warnings)
+            .map(|(compiled, _)| {
+                for race in &compiled.plan.races {
+                    console.note(&format!("race {}: {}", race.name, race.schedules_in_words()));
+                }
+                compiled.warnings
+            })
             .map_err(crate::run::RunError::Scenario)
     };
     match warnings {

@@ -10,6 +10,7 @@ mod console;
 mod init;
 mod outputs;
 mod places;
+mod race;
 mod report;
 mod run;
 
@@ -41,6 +42,7 @@ fn dispatch(arguments: Arguments, console: &Console) -> u8 {
     match arguments.command {
         Command::Run(run) => self::run::run(&run, console),
         Command::Report(report) => self::report::report(&report, console),
+        Command::Race(race) => self::race::race(&race, console),
         Command::Check(check) => check::check(&check, console),
         Command::Explain(explain) => check::explain(&explain, console),
         Command::Init(init) => self::init::init(&init, console),

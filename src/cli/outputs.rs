@@ -13,6 +13,42 @@ use crate::{
     run::Trouble,
 };
 
+/// Where the reports of a command that runs something go.
+pub(super) struct Outputs<'a> {
+    pub json: Option<&'a PathBuf>,
+    pub others: &'a OutputArguments,
+}
+
+impl Outputs<'_> {
+    /// The paths of all reports.
+    pub fn paths(&self) -> Vec<Option<&PathBuf>> {
+        self.others.paths().into_iter().chain([self.json]).collect()
+    }
+
+    /// Writes all of them; a status for each that failed.
+    pub fn write(&self, reported: &[Reported], console: &Console) -> Vec<u8> {
+        let mut statuses = Vec::new();
+        if let Some(path) = self.json {
+            let documents = reported.iter().filter_map(|one| match one {
+                Reported::Ran(document) => Some(report::json(&masked_document(document, console))),
+                Reported::CouldNotRun { .. } => None,
+            });
+            let documents: Vec<String> = documents.collect();
+            match documents.as_slice() {
+                [] => {}
+                [only] => statuses.extend(write_file(path, only, console)),
+                several => {
+                    let list = format!("[\n{}\n]\n", several.join(",\n"));
+                    statuses.extend(write_file(path, &list, console));
+                }
+            }
+        }
+        let stdout_is_taken = takes_stdout(&self.paths());
+        statuses.extend(write(self.others, reported, stdout_is_taken, console));
+        statuses
+    }
+}
+
 /// Refuses what can't be carried out: two reports on one stdout.
 pub(super) fn check(paths: &[Option<&PathBuf>], console: &Console) -> Result<(), u8> {
     let on_stdout = paths.iter().flatten().filter(|path| is_stdout(path)).count();
@@ -83,7 +119,7 @@ pub(super) fn write(
 }
 
 /// Writes one report; a status when it failed.
-pub(super) fn write_file(path: &Path, text: &str, console: &Console) -> Option<u8> {
+fn write_file(path: &Path, text: &str, console: &Console) -> Option<u8> {
     match report::write(path, console.masked(text).as_bytes()) {
         Ok(()) => None,
         Err(error) => {
@@ -94,7 +130,7 @@ pub(super) fn write_file(path: &Path, text: &str, console: &Console) -> Option<u
 }
 
 /// The document without secrets.
-pub(super) fn masked_document(document: &Document, console: &Console) -> Document {
+fn masked_document(document: &Document, console: &Console) -> Document {
     edit_texts(document, &|text| console.masked(text))
 }
 

@@ -1,12 +1,13 @@
 //! `run`: one file after the other, reports at the end.
 
-use std::{
-    future::Future,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{future::Future, path::Path, sync::Arc};
 
-use super::{args::RunArguments, console::Console, outputs, status};
+use super::{
+    args::RunArguments,
+    console::Console,
+    outputs::{self, Outputs},
+    status,
+};
 use crate::{
     measure::LiveBoard,
     plan::Work,
@@ -27,7 +28,8 @@ pub(super) fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 pub(super) fn run(arguments: &RunArguments, console: &Console) -> u8 {
-    if let Err(status) = outputs::check(&paths(arguments), console) {
+    let outputs = outputs_of(arguments);
+    if let Err(status) = outputs::check(&outputs.paths(), console) {
         return status;
     }
     let chosen = match chosen_files(arguments, console) {
@@ -49,12 +51,15 @@ pub(super) fn run(arguments: &RunArguments, console: &Console) -> u8 {
         }
         (documents, statuses)
     });
-    let written = write_reports(arguments, &documents, console);
-    overall(statuses.into_iter().chain(written))
+    overall(statuses.into_iter().chain(outputs.write(&documents, console)))
+}
+
+fn outputs_of(arguments: &RunArguments) -> Outputs<'_> {
+    Outputs { json: arguments.json.as_ref(), others: &arguments.outputs }
 }
 
 /// The highest of 130, 3, 2, 1, 4, 0 in that order.
-fn overall(statuses: impl Iterator<Item = u8>) -> u8 {
+pub(super) fn overall(statuses: impl Iterator<Item = u8>) -> u8 {
     const ORDER: [u8; 6] = [
         status::PASS,
         status::INCONCLUSIVE,
@@ -93,7 +98,7 @@ fn chosen_files<'a>(arguments: &'a RunArguments, console: &Console) -> Result<Ve
 }
 
 /// Ctrl-C once ends the run gracefully; twice ends the process, and the guards do the rest.
-fn listen(stop: StopSignal) {
+pub(super) fn listen(stop: StopSignal) {
     tokio::spawn(async move {
         let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
         else {
@@ -131,8 +136,22 @@ async fn run_file(
     let mut watcher = ConsoleWatcher::new(console);
     let ended = crate::run::run(&options, stop, &mut watcher).await;
     drop(watcher);
+    let is_alone = outputs::takes_stdout(&outputs_of(arguments).paths());
+    report_ended(ended, file, console, |document, style| match is_alone {
+        true => String::new(),
+        false => report::table(document, style),
+    })
+}
+
+/// Prints what came of a file with `print`.
+pub(super) fn report_ended(
+    ended: Result<Finished, RunError>,
+    file: &Path,
+    console: &Console,
+    print: impl Fn(&Document, &Style) -> String,
+) -> (Reported, u8) {
     match ended {
-        Ok(finished) => report_finished(finished, arguments, console),
+        Ok(finished) => report_finished(finished, console, print),
         Err(error) => {
             let status = console.run_error(&error);
             let message = match &error {
@@ -151,7 +170,11 @@ async fn run_file(
     }
 }
 
-fn report_finished(finished: Finished, arguments: &RunArguments, console: &Console) -> (Reported, u8) {
+fn report_finished(
+    finished: Finished,
+    console: &Console,
+    print: impl Fn(&Document, &Style) -> String,
+) -> (Reported, u8) {
     let Finished { results, verdict, cleanup } = finished;
     let interrupted = results.interrupted;
     let status = match verdict.verdict {
@@ -160,9 +183,10 @@ fn report_finished(finished: Finished, arguments: &RunArguments, console: &Conso
         Conclusion::Inconclusive => status::INCONCLUSIVE,
     };
     let document = Document::new(results, verdict);
-    if !outputs::takes_stdout(&paths(arguments)) {
-        let style = Style { color: console.stdout_color(), width: report::terminal_width() };
-        console.result(&report::table(&document, &style));
+    let style = Style { color: console.stdout_color(), width: report::terminal_width() };
+    let text = print(&document, &style);
+    if !text.is_empty() {
+        console.result(&text);
     }
     let mut statuses = vec![status];
     if let Some(trouble) = cleanup {
@@ -173,33 +197,6 @@ fn report_finished(finished: Finished, arguments: &RunArguments, console: &Conso
         statuses.push(status::INTERRUPTED);
     }
     (Reported::Ran(Box::new(document)), overall(statuses.into_iter()))
-}
-
-fn write_reports(arguments: &RunArguments, reported: &[Reported], console: &Console) -> Vec<u8> {
-    let mut statuses = Vec::new();
-    if let Some(path) = &arguments.json {
-        let documents = reported.iter().filter_map(|one| match one {
-            Reported::Ran(document) => Some(report::json(&outputs::masked_document(document, console))),
-            Reported::CouldNotRun { .. } => None,
-        });
-        let documents: Vec<String> = documents.collect();
-        match documents.as_slice() {
-            [] => {}
-            [only] => statuses.extend(outputs::write_file(path, only, console)),
-            several => {
-                let list = format!("[\n{}\n]\n", several.join(",\n"));
-                statuses.extend(outputs::write_file(path, &list, console));
-            }
-        }
-    }
-    let stdout_is_taken = outputs::takes_stdout(&paths(arguments));
-    statuses.extend(outputs::write(&arguments.outputs, reported, stdout_is_taken, console));
-    statuses
-}
-
-/// The paths of all reports.
-fn paths(arguments: &RunArguments) -> Vec<Option<&PathBuf>> {
-    arguments.outputs.paths().into_iter().chain([arguments.json.as_ref()]).collect()
 }
 
 /// Shows stages and progress on stderr.

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::load::StopSignal;
+use super::shared::StopSignal;
 
 /// How a wait ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

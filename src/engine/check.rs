@@ -82,6 +82,16 @@ impl InvariantState {
         self.results
     }
 
+    /// Checks every invariant once more, and returns what was found now.
+    pub(super) async fn judge(&mut self, session: &mut Session) -> Vec<InvariantResult> {
+        self.results = self.plan.invariants.iter().map(empty_result).collect();
+        for index in 0..self.results.len() {
+            self.check(index, Phase::After, None, session).await;
+        }
+        self.frame.release_rows();
+        std::mem::take(&mut self.results)
+    }
+
     /// Pauses of the invariants that are checked while the load runs, by index.
     pub(super) fn schedules(&self) -> Vec<(usize, Duration)> {
         let every = |(index, invariant): (usize, &Invariant)| Some((index, invariant.every?));

@@ -12,8 +12,8 @@ use tokio::sync::oneshot;
 use super::{
     barrier::{BarrierGate, Passed},
     judge::Judged,
-    load::StopSignal,
     request::{PreparedRequest, Rendered, unix_seconds},
+    shared::StopSignal,
 };
 use crate::{
     outcome::Cause,

@@ -1,87 +1,23 @@
 //! The load: shards of workers on a thread each, started together, watched from beside.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::{
-    barrier::BarrierGate,
     check::InvariantState,
-    request::PreparedRequest,
     shard,
+    shared::{EngineSettings, Shared},
     watch::{self as watcher, Watch, Watched},
 };
 use crate::{
-    expression::{Rows, Value},
-    measure::{ApplicationRecorder, LiveBoard, Recorder, WaitRecorder},
-    plan::{Operation, Plan, StatementIndex, Work},
-    target::{
-        ConnectError, Endpoint, Prepared, Session, SessionSettings,
-        http::{HttpEndpoint, HttpEndpointError},
-    },
+    measure::{ApplicationRecorder, Recorder, WaitRecorder},
+    plan::Work,
+    target::{ConnectError, Session, http::HttpEndpointError},
 };
-
-/// Tells everybody that no new operation is to be started.
-#[derive(Debug, Clone)]
-pub struct StopSignal {
-    flag: Arc<AtomicBool>,
-    sender: watch::Sender<bool>,
-}
-
-impl Default for StopSignal {
-    fn default() -> Self {
-        Self { flag: Arc::default(), sender: watch::Sender::new(false) }
-    }
-}
-
-impl StopSignal {
-    /// Ends the run as soon as the operations under way have ended.
-    pub fn stop(&self) {
-        self.flag.store(true, Ordering::Release);
-        self.sender.send_replace(true);
-    }
-
-    /// True once it was given.
-    pub fn is_stopped(&self) -> bool {
-        self.flag.load(Ordering::Acquire)
-    }
-
-    /// Returns when it is given.
-    pub async fn stopped(&self) {
-        // The sender lives as long as `self`, so that waiting can't fail.
-        let _ = self.sender.subscribe().wait_for(|stopped| *stopped).await;
-    }
-}
-
-/// Learns the rows that an `INSERT` of an operation returned, before it is committed.
-pub type InsertObserver = Arc<dyn Fn(StatementIndex, &Rows) -> std::io::Result<()> + Send + Sync>;
-
-/// What a load needs beside its plan.
-pub struct LoadSettings {
-    pub plan: Arc<Plan>,
-    /// The plan's statements, prepared on the target.
-    pub prepared: Vec<Prepared>,
-    /// For each statement whether the observer wants its rows.
-    pub observed: Vec<bool>,
-    pub observer: Option<InsertObserver>,
-    /// Values of the plan's global names; worker and iteration are set by the workers.
-    pub globals: Vec<Value>,
-    /// `None` for a plan without a database.
-    pub endpoint: Option<Endpoint>,
-    /// The plan's services.
-    pub services: Vec<Arc<HttpEndpoint>>,
-    /// `application_name` is the prefix that the workers add their numbers to.
-    pub session: SessionSettings,
-    pub seed: u64,
-    pub board: Arc<LiveBoard>,
-    pub stop: StopSignal,
-}
 
 /// What came out of it.
 pub struct LoadOutcome {
@@ -120,56 +56,19 @@ pub enum LoadError {
     Panicked(String),
 }
 
-/// What all workers share.
-pub(super) struct Shared {
-    pub settings: LoadSettings,
-    pub barriers: Vec<BarrierGate>,
-    pub requests: Vec<PreparedRequest>,
-    /// The next operation of an open load.
-    pub tickets: AtomicU64,
-    /// Operations of an open load that were started.
-    pub started: AtomicU64,
-    /// Operations by weight: the running sum of the weights up to each.
-    pub cumulative: Vec<f64>,
-    /// Becomes the moment of the release.
-    pub release: watch::Sender<Option<Instant>>,
-}
-
-impl Shared {
-    pub(super) fn new(settings: LoadSettings) -> Result<Self, LoadError> {
-        let plan = &settings.plan;
-        let mut sum = 0.0;
-        let running_sum = |operation: &Operation| {
-            sum += operation.weight;
-            sum
-        };
-        let cumulative = plan.operations.iter().map(running_sum).collect();
-        let barriers = plan
-            .barriers
-            .iter()
-            .map(|barrier| BarrierGate::new(barrier.parties, barrier.timeout, plan.load.concurrency))
-            .collect();
-        let requests = plan.requests.iter().map(PreparedRequest::new);
-        let requests = requests.collect::<Result<_, _>>().map_err(LoadError::Request)?;
-        let (tickets, started) = (AtomicU64::new(0), AtomicU64::new(0));
-        let release = watch::Sender::new(None);
-        Ok(Self { settings, barriers, requests, tickets, started, cumulative, release })
-    }
-}
-
 /// Runs the load of a plan to its end, or until the stop signal.
 ///
 /// # Errors
 /// When workers can't be started or connected, or one of their threads panicked.
 pub async fn run_load(
-    settings: LoadSettings,
+    settings: EngineSettings,
     beside: Option<Beside<'_>>,
 ) -> Result<LoadOutcome, LoadError> {
     let plan = Arc::clone(&settings.plan);
     let stop = settings.stop.clone();
     let board = Arc::clone(&settings.board);
     let prefix = settings.session.application_name.clone();
-    let shared = Arc::new(Shared::new(settings)?);
+    let shared = Arc::new(Shared::new(settings).map_err(LoadError::Request)?);
 
     let (ready_sender, mut ready) = mpsc::channel(board.shards.len());
     let (done_sender, mut done) = mpsc::channel(board.shards.len());

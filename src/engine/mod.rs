@@ -12,15 +12,20 @@ mod gate;
 mod judge;
 mod levels;
 mod load;
+mod race;
 mod request;
 mod sampling;
 #[cfg(test)]
 mod scripted_tests;
 mod shard;
+mod shared;
 mod step;
 mod transaction;
+mod turns;
 mod watch;
 mod worker;
 
 pub use check::{InvariantState, check_invariants};
-pub use load::{Beside, InsertObserver, LoadError, LoadOutcome, LoadSettings, StopSignal, run_load};
+pub use load::{Beside, LoadError, LoadOutcome, run_load};
+pub use race::{RaceError, RaceSettings, RaceShard, run_race};
+pub use shared::{EngineSettings, InsertObserver, StopSignal};

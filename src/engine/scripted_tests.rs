@@ -3,7 +3,7 @@
 use std::{cell::RefCell, path::Path, rc::Rc, sync::Arc, time::Instant};
 
 use super::{
-    load::{LoadSettings, Shared, StopSignal},
+    shared::{EngineSettings, Shared, StopSignal},
     worker::Worker,
 };
 use crate::{
@@ -42,7 +42,7 @@ async fn run(script: Script) -> (Vec<String>, Recorder) {
     let plan = plan();
     let recorder = Rc::new(RefCell::new(Recorder::new(1)));
     let prepared = plan.statements.iter().map(|one| Prepared::Scripted(one.text.as_str().into())).collect();
-    let settings = LoadSettings {
+    let settings = EngineSettings {
         prepared,
         observed: vec![false; plan.statements.len()],
         observer: None,

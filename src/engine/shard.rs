@@ -8,7 +8,8 @@ use tokio::{
 };
 
 use super::{
-    load::{LoadError, Shared, StopSignal},
+    load::LoadError,
+    shared::{Shared, StopSignal},
     worker::Worker,
 };
 use crate::measure::Recorder;

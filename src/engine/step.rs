@@ -6,11 +6,11 @@ use minijinja::value::ValueKind;
 
 use super::{barrier::Passed, worker::Worker};
 use crate::{
-    expression::{EvaluationError, Rows, Template, Value},
+    expression::{EvaluationError, Rows, Template, Value, to_text},
     measure::Release,
     outcome::Cause,
     plan::{CaptureKind, Plan, SqlStep, StatementIndex, Step},
-    target::Failure,
+    target::{Answers, Failure, Prepared, ResultTable},
 };
 
 /// Repetitions of one `repeat` step.
@@ -40,6 +40,25 @@ impl Stop {
     }
 }
 
+/// A statement that returned no row has columns all the same.
+fn with_columns(
+    mut tables: Vec<Option<ResultTable>>,
+    columns: Option<&Vec<Vec<String>>>,
+) -> Vec<Option<ResultTable>> {
+    for (table, columns) in tables.iter_mut().zip(columns.into_iter().flatten()) {
+        if table.is_none() && !columns.is_empty() {
+            *table = Some(ResultTable { columns: columns.clone(), rows: Vec::new() });
+        }
+    }
+    tables
+}
+
+fn as_texts(columns: Vec<String>, rows: &Rows) -> Option<ResultTable> {
+    let text = |value: &Value| (!value.is_none()).then(|| to_text(value));
+    let rows = rows.rows.iter().map(|row| row.values().iter().map(text).collect()).collect();
+    (!columns.is_empty()).then_some(ResultTable { columns, rows })
+}
+
 type Steps<'a> = Pin<Box<dyn Future<Output = Result<(), Stop>> + 'a>>;
 
 impl Worker {
@@ -53,7 +72,7 @@ impl Worker {
         })
     }
 
-    async fn step(&mut self, plan: &Plan, step: &Step) -> Result<(), Stop> {
+    pub(super) async fn step(&mut self, plan: &Plan, step: &Step) -> Result<(), Stop> {
         match step {
             Step::Sql(sql) if self.held.is_some() => self.sql(plan, sql).await,
             Step::Sql(sql) => self.statement_alone(plan, sql).await,
@@ -207,7 +226,11 @@ impl Worker {
         let fetch = observed || step.needs_rows();
         let prepared = &shared.settings.prepared[index.0];
         let values = std::mem::take(&mut self.values);
-        let executed = self.session().execute(prepared, &values, fetch).await;
+        let executed = if self.heard.is_some() {
+            self.hear(prepared, &values).await
+        } else {
+            self.session().execute(prepared, &values, fetch).await
+        };
         self.values = values;
         let rows = executed.map_err(|failure| Stop::Failure { step: step.name.clone(), failure })?;
         if observed && let Some(observer) = &shared.settings.observer {
@@ -217,6 +240,27 @@ impl Worker {
             })?;
         }
         self.keep(step, &rows)
+    }
+
+    /// Executes a statement and keeps its results as texts.
+    async fn hear(&mut self, prepared: &Prepared, values: &[Value]) -> Result<Rows, Failure> {
+        let (tables, executed) = match prepared {
+            Prepared::Script(sql) => {
+                let Answers { tables, rows, affected, failure } = self.session().answers(sql).await;
+                let columns = self.heard.as_ref().and_then(|heard| heard.columns.get(&**sql));
+                (with_columns(tables, columns), failure.map_or(Ok(Rows { rows, affected }), Err))
+            }
+            Prepared::Postgres(_) | Prepared::MySql(_) | Prepared::Sqlite(_) | Prepared::Scripted(_) => {
+                let executed = self.session().execute(prepared, values, true).await;
+                let tables = executed.iter().map(|rows| as_texts(prepared.columns(), rows)).collect();
+                (tables, executed)
+            }
+        };
+        self.affected += executed.as_ref().map_or(0, |rows| rows.affected);
+        if let Some(heard) = &mut self.heard {
+            heard.tables.extend(tables);
+        }
+        executed
     }
 
     /// Counts a table that is locked after one that comes later in the declared order.

@@ -1,15 +1,18 @@
 //! What happened, as plain data: recorders while the run goes on, [`RunResults`] after it.
 
+mod anomaly;
 mod application;
 mod coarse;
 mod collect;
 mod distribution;
 mod live;
+mod race;
 mod recorder;
 mod results;
 mod statement_shape;
 mod waits;
 
+pub use anomaly::{End, Touch, TouchKind, anomaly};
 pub use application::{
     ApplicationFindings, ApplicationRecorder, ApplicationRules, ApplicationSeen, TransactionSeen,
 };
@@ -17,6 +20,7 @@ pub use coarse::CoarseRecording;
 pub use collect::{Collected, collect};
 pub use distribution::{Distribution, Recording};
 pub use live::{InTransaction, LiveBoard, LiveCounters, LiveTotals};
+pub use race::*;
 pub use recorder::{
     Ended, FailureKey, GateRecord, Met, OperationRecord, Recorder, Release, RequestRecord, RetryRecord,
     SecondRecord,

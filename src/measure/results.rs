@@ -6,7 +6,7 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::distribution::Distribution;
+use super::{distribution::Distribution, race::RaceResults};
 use crate::outcome::{Cause, Isolation};
 
 /// Everything that a run measured.
@@ -73,6 +73,8 @@ pub struct RunResults {
     pub timeline: Vec<TimelineEntry>,
     /// The first message of each kind of failure, most frequent first.
     pub errors: Vec<ErrorSample>,
+    /// Races by level, when races were driven and no load.
+    pub races: Vec<RaceResults>,
 }
 
 /// Where a run took place.

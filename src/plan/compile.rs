@@ -1,11 +1,11 @@
 //! From the scenario file to the plan: every part compiled, all problems collected.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use super::{
     criteria, invariant,
     model::{Fixture, Plan, slots},
-    operation, running,
+    operation, race, running,
     scope::Scope,
     service, sql, work,
 };
@@ -14,7 +14,7 @@ use indexmap::IndexMap;
 use crate::{
     dialect::Dialect,
     expression::{Names, Payloads, Value},
-    scenario::{self, Loaded, Problems, Spanned},
+    scenario::{self, Loaded, Named, Problems, Spanned},
 };
 
 /// Rows of one fixture.
@@ -48,6 +48,7 @@ pub fn compile(loaded: &Loaded) -> Result<Compiled, Problems> {
         barriers: Vec::new(),
         lock_order: Vec::new(),
         concurrency: 1,
+        fixture_tables: BTreeMap::new(),
     };
     let plan = compile_parts(&mut scope);
     let problems = scope.problems;
@@ -67,12 +68,13 @@ fn compile_parts(scope: &mut Scope<'_>) -> Option<Plan> {
         scope.globals.declare(name);
     }
     variables(scope);
-    let load = work::compile(scope, &file.load);
+    let load = work::compile(scope, file);
     let database = service::targets(scope);
     if let Some(database) = &database {
         scope.lock_order.clone_from(&database.lock_order);
     }
-    let fixtures = fixtures(scope);
+    let before_fixtures = scope.globals.clone();
+    let fixtures = fixtures(scope, &file.fixtures);
     let isolation = database.as_ref().and_then(|database| database.isolation);
     let begin = database.as_ref().map(|database| database.begin).unwrap_or_default();
     let operations: Vec<_> = file
@@ -94,6 +96,7 @@ fn compile_parts(scope: &mut Scope<'_>) -> Option<Plan> {
     let requirements = criteria::thresholds(scope, &file.require);
     let grades = criteria::grades(scope);
     super::order::check(scope, &operations);
+    let races = race::compile(scope, &before_fixtures, database.as_ref());
     let mut operations: Vec<_> = operations.into_iter().collect::<Option<Vec<_>>>()?;
     operations.retain(|operation| operation.weight > 0.0);
     let mut plan = Plan {
@@ -117,6 +120,7 @@ fn compile_parts(scope: &mut Scope<'_>) -> Option<Plan> {
         thresholds,
         requirements,
         grades,
+        races: races?,
         does_not_apply: std::mem::take(&mut scope.does_not_apply),
         unchecked: None,
         notes: Vec::new(),
@@ -166,18 +170,19 @@ fn variables(scope: &mut Scope<'_>) {
     operation::constant(scope, "secrets", secrets);
 }
 
-fn fixtures(scope: &mut Scope<'_>) -> Vec<Option<Fixture>> {
-    let file = &scope.loaded.file;
+/// Compiles fixtures, and puts their names in scope.
+pub(super) fn fixtures(scope: &mut Scope<'_>, written: &Named<scenario::Fixture>) -> Vec<Option<Fixture>> {
     let mut compiled: Vec<Option<Fixture>> = Vec::new();
-    if let Some(name) = file.fixtures.keys().next()
+    if let Some(name) = written.keys().next()
         && !scope.has_database
     {
         scope.error(&name.span, "fixtures need a database", Some(service::ADD_DATABASE.into()));
     }
-    for (name, written) in &file.fixtures {
+    for (name, one) in written {
         let earlier: Vec<String> =
-            file.fixtures.keys().take(compiled.len()).map(|name| name.value.clone()).collect();
-        compiled.push(fixture(scope, name, written, &earlier));
+            written.keys().take(compiled.len()).map(|name| name.value.clone()).collect();
+        compiled.push(fixture(scope, name, one, &earlier));
+        scope.fixture_tables.insert(name.value.clone(), one.table.value.clone());
     }
     compiled
 }
@@ -245,8 +250,12 @@ fn check_weights(scope: &mut Scope<'_>) {
         file.operations.values().map(|op| op.weight.as_ref().map_or(1.0, |weight| weight.value)).sum();
     if file.operations.is_empty() {
         let span = file.name.span.clone();
-        if !scope.is_broken("operations") && scope.loaded.broken.is_empty() {
-            scope.error(&span, "the scenario has no operations", None);
+        if file.races.is_empty() && scope.loaded.broken.is_empty() {
+            scope.error(
+                &span,
+                "the scenario has neither operations nor races",
+                Some("add `operations` with a `load`, or `races`".into()),
+            );
         }
     } else if total <= 0.0 {
         let span = file.operations.keys().next().map_or(0..0, |name| name.span.clone());

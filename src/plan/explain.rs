@@ -20,6 +20,9 @@ pub fn explain(plan: &Plan) -> String {
     for operation in &plan.operations {
         operation_text(plan, operation, total, &mut text);
     }
+    for race in &plan.races {
+        super::race::describe(race, &mut text);
+    }
     judgement(plan, &mut text);
     text
 }
@@ -42,6 +45,15 @@ fn header(plan: &Plan, text: &mut String) {
     for service in &plan.services {
         service_text(service, text);
     }
+    if !plan.operations.is_empty() {
+        load_text(plan, text);
+    }
+    if !plan.fixtures.is_empty() {
+        line!(text, "\nfixtures");
+    }
+}
+
+fn load_text(plan: &Plan, text: &mut String) {
     let work = match &plan.load.work {
         Work::Iterations(count) => format!("{count} operations"),
         Work::Duration(duration) => format!("operations for {}", format_duration(*duration)),
@@ -51,9 +63,6 @@ fn header(plan: &Plan, text: &mut String) {
     line!(text, "\nload: {} workers, {work}{release}", plan.load.concurrency);
     if !plan.load.warmup.is_zero() {
         line!(text, "  the first {} aren't measured", format_duration(plan.load.warmup));
-    }
-    if !plan.fixtures.is_empty() {
-        line!(text, "\nfixtures");
     }
 }
 

@@ -77,19 +77,7 @@ pub struct Facts {
 
 /// Analyses a statement.
 pub fn analyse(sql: &str, dialect: Dialect) -> Analysis {
-    let parsed_as: &dyn sqlparser::dialect::Dialect = match dialect {
-        Dialect::Postgres => &PostgreSqlDialect {},
-        Dialect::MySql => &MySqlDialect {},
-        Dialect::Sqlite => &SQLiteDialect {},
-    };
-    let Ok(tokens) = Tokenizer::new(parsed_as, sql).tokenize_with_location() else {
-        return Analysis::Unknown;
-    };
-    let parsed = Parser::new(parsed_as)
-        .with_recursion_limit(50)
-        .with_tokens_with_locations(with_known_strengths(tokens))
-        .parse_statements();
-    let Ok(statements) = parsed else { return Analysis::Unknown };
+    let Some(statements) = parse(sql, dialect) else { return Analysis::Unknown };
     let mut locks = Locks { dialect, facts: Facts::default(), ctes: Vec::new() };
     for statement in &statements {
         let ControlFlow::Continue(()) = statement.visit(&mut locks);
@@ -100,6 +88,31 @@ pub fn analyse(sql: &str, dialect: Dialect) -> Analysis {
         facts.insert_returning = Some(insert.returning.is_some());
     }
     Analysis::Known(facts)
+}
+
+/// The statements of a text, when the parser knows them.
+pub(super) fn parse(sql: &str, dialect: Dialect) -> Option<Vec<Statement>> {
+    let parsed_as: &dyn sqlparser::dialect::Dialect = match dialect {
+        Dialect::Postgres => &PostgreSqlDialect {},
+        Dialect::MySql => &MySqlDialect {},
+        Dialect::Sqlite => &SQLiteDialect {},
+    };
+    let tokens = Tokenizer::new(parsed_as, sql).tokenize_with_location().ok()?;
+    Parser::new(parsed_as)
+        .with_recursion_limit(50)
+        .with_tokens_with_locations(with_known_strengths(tokens))
+        .parse_statements()
+        .ok()
+}
+
+/// The statements of a text, each for itself. A text that can't be read is given back whole.
+pub fn split_statements(text: &str) -> Vec<String> {
+    let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize() else {
+        return vec![text.to_owned()];
+    };
+    let parts = tokens.split(|token| *token == Token::SemiColon);
+    let parts = parts.map(|tokens| tokens.iter().map(ToString::to_string).collect::<String>());
+    parts.filter(|part| !part.trim().is_empty()).collect()
 }
 
 /// The clause by which a statement asks for row locks, when it does.
@@ -277,7 +290,7 @@ impl Visitor for Locks {
 }
 
 /// The last part of a name, folded as PostgreSQL folds it.
-fn table_name(name: &ObjectName) -> String {
+pub(super) fn table_name(name: &ObjectName) -> String {
     name.0.last().and_then(|part| part.as_ident()).map(fold).unwrap_or_default()
 }
 

@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 use super::{
     arrivals::Arrivals,
     locks::Facts,
+    race::Race,
     request::{Gate, Request, RequestIndex, Service},
     retry::{Retried, RetryPolicy},
 };
@@ -58,12 +59,14 @@ pub struct Plan {
     pub requests: Vec<Request>,
     pub operations: Vec<Operation>,
     pub barriers: Vec<Barrier>,
+    /// Of nothing, when there are no operations.
     pub load: Load,
     pub invariants: Vec<Invariant>,
     pub thresholds: Vec<Threshold>,
     /// Without these a run proves nothing.
     pub requirements: Vec<Threshold>,
     pub grades: Vec<Grade>,
+    pub races: Vec<Race>,
     /// What couldn't be checked whatever happens, and why: the verdict can't be `pass`.
     pub unchecked: Option<String>,
     /// For people, before the run.
@@ -142,6 +145,8 @@ pub struct Statement {
     pub lock_ranks: Vec<usize>,
     /// Taken by a gate, on a session of its own.
     pub is_gate: bool,
+    /// Sent as it is: one or several statements without parameters, which aren't prepared.
+    pub is_script: bool,
     /// Operation and step that it belongs to, for messages.
     pub operation: String,
     pub step: String,

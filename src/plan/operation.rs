@@ -8,7 +8,7 @@ use super::{
     retry::{self, RetryPolicy},
     scope::Scope,
     service::{self, ADD_DATABASE},
-    statement,
+    sql, statement,
 };
 use crate::{
     dialect::Begin,
@@ -26,9 +26,26 @@ pub(super) struct Around<'a> {
     pub operation: &'a str,
     pub retry: Retry,
     pub in_transaction: bool,
+    /// In a race, where the schedule says who waits for whom.
+    pub in_race: bool,
     isolation: Option<Isolation>,
     begin: Begin,
     depth: usize,
+}
+
+impl<'a> Around<'a> {
+    /// Of a race's steps: without retries, and with transactions that are steps themselves.
+    pub fn race(session: &'a str) -> Self {
+        Self {
+            operation: session,
+            retry: never(),
+            in_transaction: true,
+            in_race: true,
+            isolation: None,
+            begin: Begin::Deferred,
+            depth: 0,
+        }
+    }
 }
 
 /// Compiles one operation; `None` when it is disabled or after a problem.
@@ -58,8 +75,15 @@ pub(super) fn compile(
     if written.steps.is_empty() {
         scope.error(&name.span, format!("operation `{name}` has no steps"), None);
     }
-    let around =
-        Around { operation: &name.value, retry, in_transaction: false, isolation, begin, depth: 0 };
+    let around = Around {
+        operation: &name.value,
+        retry,
+        in_transaction: false,
+        in_race: false,
+        isolation,
+        begin,
+        depth: 0,
+    };
     let mut numbers = Numbers::default();
     let steps = steps(scope, &written.steps, &mut names, &around, &mut numbers);
     Some(Operation {
@@ -86,7 +110,7 @@ pub(super) struct Numbers {
     check: u32,
 }
 
-fn bindings(
+pub(super) fn bindings(
     scope: &mut Scope<'_>,
     written: &Named<scenario::Literal>,
     names: &mut Names,
@@ -133,10 +157,9 @@ pub(super) fn steps(
     compiled
 }
 
-const KINDS: &str =
-    "sql, http, transaction, gate, sleep, think_time, let, if, repeat, check, barrier or rollback";
+const KINDS: &str = "sql, http, transaction, gate, sleep, think_time, let, if, repeat, check, barrier, rollback, savepoint or rollback_to";
 
-fn step(
+pub(super) fn step(
     scope: &mut Scope<'_>,
     written: &Spanned<scenario::Step>,
     names: &mut Names,
@@ -162,6 +185,8 @@ fn step(
         one.gate.is_some(),
         one.http.is_some(),
         one.rollback.is_some(),
+        one.savepoint.is_some(),
+        one.rollback_to.is_some(),
     ];
     match kinds.iter().filter(|is| **is).count() {
         1 => {}
@@ -173,6 +198,14 @@ fn step(
             scope.error(span, "a step of more than one kind", Some("make several steps of it".into()));
             return None;
         }
+    }
+    if around.in_race && (one.transaction.is_some() || one.gate.is_some() || one.barrier.is_some()) {
+        scope.error(
+            span,
+            "a race has no step of this kind",
+            Some("write `begin` and `commit` as steps; the schedule says who waits for whom".into()),
+        );
+        return None;
     }
     misplaced_keys(scope, one, span);
     let inner = Around { depth: around.depth + 1, ..around.clone() };
@@ -229,6 +262,10 @@ fn step(
             );
         }
         Some(Step::Rollback)
+    } else if let Some(name) = &one.savepoint {
+        savepoint(scope, one, "SAVEPOINT", name, around, numbers)
+    } else if let Some(name) = &one.rollback_to {
+        savepoint(scope, one, "ROLLBACK TO SAVEPOINT", name, around, numbers)
     } else {
         unreachable!("exactly one kind is there")
     }
@@ -266,6 +303,29 @@ fn misplaced_keys(scope: &mut Scope<'_>, one: &scenario::Step, span: &Range<usiz
     }
 }
 
+/// A statement about a savepoint.
+fn savepoint(
+    scope: &mut Scope<'_>,
+    one: &scenario::Step,
+    verb: &str,
+    name: &Spanned<String>,
+    around: &Around<'_>,
+    numbers: &mut Numbers,
+) -> Option<Step> {
+    if !around.in_transaction {
+        scope.error(&name.span, "a savepoint outside a transaction", None);
+        return None;
+    }
+    let Some(quoted) =
+        sql::quote_identifier(&name.value, scope.dialect).filter(|quoted| !quoted.contains('.'))
+    else {
+        scope.error(&name.span, format!("`{name}` is not the name of a savepoint"), None);
+        return None;
+    };
+    let text = SqlText::Same(Spanned::new(format!("{verb} {quoted}"), name.span.clone()));
+    sql_step(scope, one, &text, &mut Names::default(), around, numbers)
+}
+
 fn sql_step(
     scope: &mut Scope<'_>,
     one: &scenario::Step,
@@ -280,7 +340,11 @@ fn sql_step(
         return None;
     }
     let name = one.name.as_ref().map_or_else(|| format!("sql {}", numbers.sql), |name| name.value.clone());
-    let statement = statement::compile(scope, text, names, around.operation, &name);
+    let statement = if around.in_race {
+        statement::compile_script(scope, text, names, around.operation, &name)
+    } else {
+        statement::compile(scope, text, names, around.operation, &name)
+    };
     let captures = match &one.capture {
         Some(capture) => captures(scope, capture, names),
         None => Vec::new(),

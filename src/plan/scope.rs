@@ -1,6 +1,6 @@
 //! The compiler's memory: names, statements, barriers and the problems found so far.
 
-use std::{ops::Range, sync::Arc};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use super::{
     model::{Barrier, Statement},
@@ -37,6 +37,8 @@ pub(super) struct Scope<'a> {
     /// Tables in the order in which they may be locked.
     pub lock_order: Vec<String>,
     pub concurrency: u32,
+    /// The tables of the fixtures in scope, as written, by the fixtures' names.
+    pub fixture_tables: BTreeMap<String, String>,
 }
 
 impl Scope<'_> {

@@ -4,7 +4,7 @@ use super::{
     locks::{self, Analysis},
     model::{Statement, StatementIndex},
     scope::Scope,
-    sql,
+    sql::{self, CompiledSql},
 };
 use crate::{
     expression::Names,
@@ -44,18 +44,64 @@ fn compile_text(
     operation: &str,
     step: &str,
 ) -> Option<StatementIndex> {
-    let compiled = match sql::compile(&text.value, names, &|name| identifier(scope, name), scope.dialect) {
-        Ok(compiled) => compiled,
+    let compiled = compiled_text(scope, text, names)?;
+    one_statement(scope, text, compiled, operation, step)
+}
+
+/// Compiles a step of a race: without expressions it may be several statements, which are sent as they
+/// are.
+pub(super) fn compile_script(
+    scope: &mut Scope<'_>,
+    text: &SqlText,
+    names: &Names,
+    session: &str,
+    step: &str,
+) -> Option<StatementIndex> {
+    let text = text_for_target(scope, text)?;
+    let compiled = compiled_text(scope, text, names)?;
+    if !compiled.parameters.is_empty() {
+        return one_statement(scope, text, compiled, session, step);
+    }
+    scope.statements.push(Statement {
+        facts: match locks::analyse(&compiled.text, scope.dialect) {
+            Analysis::Known(facts) => Some(facts),
+            Analysis::Unknown => None,
+        },
+        text: compiled.text,
+        parameters: Vec::new(),
+        placeholders: Vec::new(),
+        lock_ranks: Vec::new(),
+        is_gate: false,
+        is_script: true,
+        operation: session.to_owned(),
+        step: step.to_owned(),
+        span: text.span.clone(),
+    });
+    Some(StatementIndex(scope.statements.len() - 1))
+}
+
+fn compiled_text(scope: &mut Scope<'_>, text: &Spanned<String>, names: &Names) -> Option<CompiledSql> {
+    match sql::compile(&text.value, names, &|name| identifier(scope, name), scope.dialect) {
+        Ok(compiled) => Some(compiled),
         Err(sql::SqlError::Template(error)) => {
             scope.template_error(&text.span, &text.value, &error);
-            return None;
+            None
         }
         Err(error) => {
             let place = scope.place(&text.span, &text.value, error.range());
             scope.error(&place, error.to_string(), error.hint());
-            return None;
+            None
         }
-    };
+    }
+}
+
+fn one_statement(
+    scope: &mut Scope<'_>,
+    text: &Spanned<String>,
+    compiled: CompiledSql,
+    operation: &str,
+    step: &str,
+) -> Option<StatementIndex> {
     if let Some(clause) = locks::row_lock_clause(&compiled.text).filter(|_| !scope.dialect.locks_rows()) {
         scope.error(
             &text.span,
@@ -99,6 +145,7 @@ fn compile_text(
         facts,
         lock_ranks,
         is_gate: false,
+        is_script: false,
         operation: operation.to_owned(),
         step: step.to_owned(),
         span: text.span.clone(),
@@ -113,8 +160,8 @@ fn comment_text(name: &str) -> String {
 
 /// What `@{name}` stands for: the table of a fixture, or the text of a variable.
 fn identifier(scope: &Scope<'_>, name: &str) -> Option<String> {
-    if let Some(fixture) = scope.loaded.file.fixtures.get(name) {
-        return Some(fixture.table.value.clone());
+    if let Some(table) = scope.fixture_tables.get(name) {
+        return Some(table.clone());
     }
     let slot = scope.globals.slot(name)?;
     scope

@@ -19,7 +19,29 @@ const MOST_WORKERS: u64 = 10_000;
 const MOST_ITERATIONS: u64 = 1_000_000_000;
 const HIGHEST_RATE: f64 = 1e6;
 
-pub(super) fn compile(scope: &mut Scope<'_>, written: &scenario::Load) -> Option<Load> {
+pub(super) fn compile(scope: &mut Scope<'_>, file: &scenario::ScenarioFile) -> Option<Load> {
+    let Some(written) = &file.load else {
+        constant(scope, "concurrency", Value::from(1));
+        if let Some(name) = file.operations.keys().next()
+            && !scope.is_broken("load")
+        {
+            scope.error(
+                &name.span,
+                "there are operations and no `load`",
+                Some("add for example `load: {concurrency: 10, iterations: 1000}`".into()),
+            );
+        }
+        return Some(Load {
+            concurrency: 1,
+            work: Work::Iterations(0),
+            warmup: Duration::ZERO,
+            release_together: false,
+            abort_on: Vec::new(),
+        });
+    };
+    if file.operations.is_empty() && scope.loaded.broken.is_empty() {
+        scope.error(&written.concurrency.span, "a `load` without operations", None);
+    }
     let concurrency = scope.whole_number(&written.concurrency, "`concurrency`", 1, MOST_WORKERS);
     scope.concurrency = u32::try_from(concurrency.unwrap_or(1)).ok()?;
     let workers = scope.concurrency;

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     measure::{
         ApplicationResults, ArrivalResults, Environment, ErrorSample, FixtureResults, GateResults,
-        InvariantResult, IsolationResults, LockOrderResults, OperationResults, Overlap, ReleaseResults,
-        RetryResults, RunResults, TimelineEntry, WaitResults,
+        InvariantResult, IsolationResults, LockOrderResults, OperationResults, Overlap, RaceResults,
+        ReleaseResults, RetryResults, RunResults, TimelineEntry, WaitResults,
     },
     verdict::{Conclusion, GradeResult, ThresholdResult, Verdict},
 };
@@ -65,6 +65,8 @@ pub struct Document {
     pub file_text: Option<String>,
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub vars: IndexMap<String, String>,
+    #[serde(default)]
+    pub races: Vec<RaceResults>,
 }
 
 impl Document {
@@ -101,6 +103,7 @@ impl Document {
             fixtures,
             timeline,
             errors,
+            races,
         } = results;
         let Verdict { verdict, reasons, grade, thresholds, requirements, grades } = verdict;
         Self {
@@ -140,6 +143,7 @@ impl Document {
             fixtures,
             errors,
             timeline,
+            races,
         }
     }
 
@@ -182,6 +186,7 @@ impl Document {
             fixtures,
             errors,
             timeline,
+            races,
         } = self;
         let results = RunResults {
             scenario,
@@ -213,6 +218,7 @@ impl Document {
             fixtures,
             timeline,
             errors,
+            races,
         };
         (results, Verdict { verdict, reasons, grade, thresholds, requirements, grades })
     }

@@ -1,5 +1,5 @@
 //! JUnit XML, as Jenkins' xUnit schema takes it: a test case for each operation, threshold,
-//! requirement, invariant and check.
+//! requirement, invariant, race at a level, and check.
 //!
 //! A broken demand is a `<failure>`, something that couldn't be evaluated or run an `<error>`, an
 //! inconclusive verdict a `<skipped>`. Times are seconds with three decimals.
@@ -8,11 +8,11 @@ use std::{collections::HashSet, time::Duration};
 
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite, XmlString};
 
-use super::document::Document;
+use super::{document::Document, transcript};
 use crate::{
-    measure::{InvariantResult, OperationResults},
+    measure::{InvariantResult, OperationResults, RaceResults},
     units::format_percent,
-    verdict::Conclusion,
+    verdict::{Conclusion, judge_race},
 };
 
 /// Longest message in an attribute.
@@ -53,6 +53,11 @@ impl JunitReport {
             let mut case = TestCase::new(clean(&name), status);
             case.set_classname(clean(&classname));
             case.set_time(time);
+            suite.add_test_case(case);
+        }
+        for race in &document.races {
+            let mut case = race_case(race);
+            case.set_classname(clean(&format!("{}.races", suite.name.as_str())));
             suite.add_test_case(case);
         }
         self.suites.push(suite);
@@ -171,6 +176,33 @@ fn invariant_case(invariant: &InvariantResult) -> Case {
         TestCaseStatus::success()
     };
     Case { group: "invariants", name: invariant.name.clone(), time: Duration::ZERO, status }
+}
+
+/// A race at a level. The first schedule that broke something is in the body, as a transcript, and
+/// printed by the case where that was expected.
+fn race_case(race: &RaceResults) -> TestCase {
+    let (conclusion, reason) = judge_race(race);
+    let mut text = format!("{reason}\n");
+    if let Some(record) = race.counter_example.as_ref().or(race.first_error.as_ref()) {
+        text.push_str(&transcript::schedule(race, record));
+        for invariant in &record.invariants {
+            let what = invariant.message.as_deref().unwrap_or_default();
+            text.push_str(format!("broken: {} {what}", invariant.name).trim_end());
+            text.push('\n');
+        }
+    }
+    let status = match conclusion {
+        Conclusion::Pass => TestCaseStatus::success(),
+        Conclusion::Fail if race.mistake.is_some() => error(&text),
+        Conclusion::Fail => failure("race", &text),
+        Conclusion::Inconclusive => skipped(&text),
+    };
+    let mut case = TestCase::new(clean(&format!("{} at {}", race.race, race.isolation)), status);
+    case.set_time(millis(race.duration_ms));
+    if conclusion == Conclusion::Pass {
+        case.set_system_out(clean(&text));
+    }
+    case
 }
 
 fn checks(document: &Document) -> Vec<Case> {

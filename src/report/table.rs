@@ -58,24 +58,13 @@ pub fn table(document: &Document, style: &Style) -> String {
     ] {
         text.push_str(&section(document, style));
     }
-    text.push_str(&verdict(document, *style));
+    let again = format!("deadheat run {} --seed {}", document.file, document.seed);
+    text.push_str(&verdict(document, *style, &again));
     text
 }
 
 fn header(document: &Document, style: Style) -> String {
-    let mut text = format!("\n{}\n", style.paint(&plain(&document.scenario), TextStyle::new().bold()));
-    if let Some(description) = &document.description {
-        text.push_str(&wrapped(description, "  ", style.width));
-    }
-    for (name, target) in &document.environment.targets {
-        let mut line = format!("{name}: {} {}, {}", target.kind, target.version, target.location);
-        if let Some(schema) = &target.schema
-            && target.location != "embedded"
-        {
-            let _ = write!(line, ", schema {schema}");
-        }
-        text.push_str(&wrapped(&line, "  ", style.width));
-    }
+    let mut text = head(document, style);
     let line = format!(
         "{} workers, {} operations in {}, {} per second; seed {}, run {}",
         grouped(u64::from(document.environment.concurrency)),
@@ -89,7 +78,26 @@ fn header(document: &Document, style: Style) -> String {
     text
 }
 
-fn verdict(document: &Document, style: Style) -> String {
+/// Name, description and targets.
+pub(super) fn head(document: &Document, style: Style) -> String {
+    let mut text = format!("\n{}\n", style.paint(&plain(&document.scenario), TextStyle::new().bold()));
+    if let Some(description) = &document.description {
+        text.push_str(&wrapped(description, "  ", style.width));
+    }
+    for (name, target) in &document.environment.targets {
+        let mut line = format!("{name}: {} {}, {}", target.kind, target.version, target.location);
+        if let Some(schema) = &target.schema
+            && target.location != "embedded"
+        {
+            let _ = write!(line, ", schema {schema}");
+        }
+        text.push_str(&wrapped(&line, "  ", style.width));
+    }
+    text
+}
+
+/// The verdict with its reasons; `again` is the command that draws the same values.
+pub(super) fn verdict(document: &Document, style: Style, again: &str) -> String {
     let color = match document.verdict {
         Conclusion::Pass => AnsiColor::Green,
         Conclusion::Fail => AnsiColor::Red,
@@ -106,10 +114,7 @@ fn verdict(document: &Document, style: Style) -> String {
         text.push_str(&lines.replacen("    ", "  - ", 1));
     }
     if document.verdict != Conclusion::Pass {
-        let again = format!(
-            "To draw the same values again: deadheat run {} --seed {}",
-            document.file, document.seed
-        );
+        let again = format!("To draw the same values again: {again}");
         text.push_str(&wrapped(&again, "", style.width));
     }
     text

@@ -1,7 +1,7 @@
 //! Opens a plan's database and closes it again, with everything that the run made in it.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -246,6 +246,11 @@ impl Opened {
     /// How a service under test finds this database: `DATABASE_URL`, and libpq's variables.
     pub fn environment(&self) -> Vec<(String, String)> {
         self.endpoint.environment(self.info.schema.as_deref())
+    }
+
+    /// The folder of the migrations, where the scenario brings them.
+    pub fn migrations(&self) -> Option<&Path> {
+        self.migrations.as_deref()
     }
 
     /// True when the run works on tables that were there before.

@@ -14,12 +14,12 @@ use super::{
 };
 use crate::{
     dialect::Dialect,
-    engine::{Beside, InvariantState, LoadOutcome, LoadSettings, check_invariants, run_load},
+    engine::{Beside, EngineSettings, InvariantState, LoadOutcome, check_invariants, run_load},
     expression::Value,
     fixture,
     measure::{Collected, Environment, FixtureResults, LiveBoard, RunResults, TableRows, collect},
     plan::Plan,
-    scenario::Source,
+    scenario::{Problem, Problems, Source},
     target::Session,
     verdict::{self, Verdict},
 };
@@ -55,6 +55,11 @@ pub async fn run(
         load_plan(&options.file, &options.vars, &options.targets).map_err(RunError::Scenario)?;
     let plan = Arc::new(compiled.plan);
     watcher.secrets(&plan.secrets);
+    if plan.operations.is_empty() {
+        let problem = Problem::error("the scenario has no operations, only races");
+        let problem = problem.hint(format!("drive them with `deadheat race {}`", options.file.display()));
+        return Err(RunError::Scenario(Problems::from(problem).with_source(source)));
+    }
     plan.notes.iter().for_each(|note| watcher.stage(note));
     // As many digits as a person can copy.
     let seed = options.seed.unwrap_or_else(|| rand::random::<u32>().into());
@@ -285,9 +290,9 @@ impl Run<'_> {
         prepared: Prepared,
         globals: Vec<Value>,
         seed: u64,
-    ) -> LoadSettings {
+    ) -> EngineSettings {
         let Prepared { statements, observed, observer } = prepared;
-        LoadSettings {
+        EngineSettings {
             plan: Arc::clone(&self.plan),
             prepared: statements,
             observed,
@@ -312,7 +317,7 @@ struct Prepared {
 }
 
 /// Turns a panic into an error, so that cleanup follows all the same.
-async fn caught<T>(stages: impl Future<Output = Result<T, RunError>>) -> Result<T, RunError> {
+pub(super) async fn caught<T>(stages: impl Future<Output = Result<T, RunError>>) -> Result<T, RunError> {
     match AssertUnwindSafe(stages).catch_unwind().await {
         Ok(result) => result,
         Err(panic) => {
@@ -326,11 +331,11 @@ async fn caught<T>(stages: impl Future<Output = Result<T, RunError>>) -> Result<
     }
 }
 
-fn stop_if_interrupted(stop: &StopSignal) -> Result<(), RunError> {
+pub(super) fn stop_if_interrupted(stop: &StopSignal) -> Result<(), RunError> {
     if stop.is_stopped() { Err(RunError::Interrupted) } else { Ok(()) }
 }
 
-fn environment(plan: &Plan, opened: Option<&Opened>) -> Environment {
+pub(super) fn environment(plan: &Plan, opened: Option<&Opened>) -> Environment {
     let database = plan.database.as_ref().zip(opened);
     Environment {
         deadheat: env!("CARGO_PKG_VERSION").to_owned(),

@@ -8,11 +8,13 @@ mod deadlocks;
 mod execute;
 mod own;
 mod prepare;
+mod race;
 mod service;
 mod trouble;
 
 pub use execute::{Finished, run};
 pub use prepare::{check_connected, load_plan};
+pub use race::{RaceOptions, race};
 pub use trouble::{RunError, Trouble};
 
 use std::{path::PathBuf, sync::Arc};

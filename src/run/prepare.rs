@@ -100,6 +100,7 @@ async fn check_opened(plan: &Arc<Plan>, source: &Source, opened: &mut Opened) ->
     opened.make_tables().await?;
     let texts: Vec<String> = plan.statements.iter().map(|statement| statement.text.clone()).collect();
     prepare_statements(plan, source, &texts, &mut opened.session).await?;
+    check_races(plan, source, opened).await?;
     for fixture in &plan.fixtures {
         let sql = format!("SELECT * FROM {} LIMIT 0", fixture.table);
         opened.session.query(&sql, &[]).await.map_err(|failure| {
@@ -107,6 +108,29 @@ async fn check_opened(plan: &Arc<Plan>, source: &Source, opened: &mut Opened) ->
         })?;
     }
     Ok(())
+}
+
+/// What can be prepared of races: those whose setup makes tables are checked when they are driven.
+async fn check_races(plan: &Plan, source: &Source, opened: &mut Opened) -> Result<(), RunError> {
+    let mut problems = Problems::from(Vec::new());
+    for race in plan.races.iter().filter(|race| race.setup.is_empty()) {
+        for statement in race.plan.statements.iter().filter(|statement| !statement.is_script) {
+            if let Err(failure) = opened.session.prepare(&statement.text, &statement.placeholders).await {
+                let what = format!("{} of session {}", statement.step, statement.operation);
+                problems.push(statement_problem(&statement.span, &what, &failure));
+            }
+        }
+        for invariant in &race.plan.invariants {
+            if let Err(failure) = opened.session.prepare(&invariant.text, &invariant.placeholders).await {
+                let what = format!("invariant {}", invariant.name);
+                problems.push(statement_problem(&invariant.span, &what, &failure));
+            }
+        }
+    }
+    match problems.has_errors() {
+        true => Err(RunError::Scenario(problems.with_source(source.clone()))),
+        false => Ok(()),
+    }
 }
 
 /// Ten letters and digits, unique to the run.

@@ -13,7 +13,7 @@ use serde::{
 use super::{
     node::{Node, NodeKind},
     problem::Problem,
-    spanned::{MAP_OR_VALUE, ONE_OR_MANY, SPANNED, Spanned},
+    spanned::{MAP_OR_VALUE, ONE_ENTRY, ONE_OR_MANY, SPANNED, Spanned},
     suggest,
 };
 
@@ -119,6 +119,7 @@ fn plain(expected: &str) -> String {
         "a sequence" => "a list",
         "a boolean" | "bool" => "`true` or `false`",
         "u32" => "a whole number from 0 to 4294967295",
+        "u64" => "a whole number of at least 0",
         "i64" => "a whole number",
         "f64" => "a number",
         other if other.starts_with("struct ") => "a map",
@@ -200,6 +201,7 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'de> {
             (ONE_OR_MANY, NodeKind::List(_)) | (MAP_OR_VALUE, NodeKind::Map(_)) => {
                 self.deserialize_any(visitor)
             }
+            (ONE_ENTRY, NodeKind::Map(entries)) if entries.len() == 1 => self.deserialize_any(visitor),
             _ => visitor.visit_newtype_struct(self.clone()).map_err(|error| self.place(error)),
         }
     }

@@ -95,11 +95,7 @@ fn stand_in(key: &str) -> Option<NodeKind> {
     match key {
         "version" => Some(NodeKind::Int(i64::from(VERSION))),
         "name" => Some(NodeKind::Text(String::new())),
-        "targets" | "operations" => Some(NodeKind::Map(Vec::new())),
-        "load" => {
-            let concurrency = super::Node::new(0..0, NodeKind::Int(1));
-            Some(NodeKind::Map(vec![(super::Spanned::new("concurrency".to_owned(), 0..0), concurrency)]))
-        }
+        "targets" => Some(NodeKind::Map(Vec::new())),
         _ => None,
     }
 }

@@ -11,6 +11,7 @@ use super::{
     choice::Quantity,
     load_model::Load,
     node::Node,
+    race::Race,
     spanned::{OneOrMany, Spanned},
     step::{SqlText, Step},
     target::Target,
@@ -53,9 +54,14 @@ pub struct ScenarioFile {
     #[serde(default)]
     pub retry: Option<Retry>,
     /// What the workers do, chosen by weight.
+    #[serde(default)]
     pub operations: Named<Operation>,
-    /// How many workers, for how long.
-    pub load: Load,
+    /// How many workers, for how long. Needed where there are operations.
+    #[serde(default)]
+    pub load: Option<Load>,
+    /// Interleavings of a few sessions, driven step by step: `deadheat race`.
+    #[serde(default)]
+    pub races: Named<Race>,
     /// What must hold in the database.
     #[serde(default)]
     pub invariants: Named<Invariant>,

@@ -20,6 +20,8 @@ pub(super) const SPANNED: &str = "$deadheat::Spanned";
 pub(super) const ONE_OR_MANY: &str = "$deadheat::OneOrMany";
 /// The tree's deserializer gives a map as a map and anything else as a newtype.
 pub(super) const MAP_OR_VALUE: &str = "$deadheat::MapOrValue";
+/// The tree's deserializer gives a map of one entry as a map and anything else as a newtype.
+pub(super) const ONE_ENTRY: &str = "$deadheat::OneEntry";
 
 /// A value and the bytes of the file that it was read from.
 #[derive(Clone, Default)]

@@ -16,8 +16,8 @@ use crate::{
 };
 
 /// One step. Exactly one of the keys that name a kind must be there: `sql`, `transaction`,
-/// `http`, `gate`, `sleep`, `think_time`, `let`, `if`, `repeat`, `check`, `barrier`, `rollback`. With
-/// `http`, `barrier` holds the last byte of the request back until the barrier opens.
+/// `http`, `gate`, `sleep`, `think_time`, `let`, `if`, `repeat`, `check`, `barrier`, `rollback`, `savepoint`,
+/// `rollback_to`. With `http`, `barrier` holds the last byte of the request back until the barrier opens.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
@@ -105,7 +105,46 @@ pub struct Step {
     /// `true`: ends the transaction around it with a rollback, on purpose.
     #[serde(default)]
     pub rollback: Option<Spanned<bool>>,
+    /// Sets a savepoint of this name in the transaction around it.
+    #[serde(default)]
+    pub savepoint: Option<Spanned<String>>,
+    /// Goes back to the savepoint of this name.
+    #[serde(default)]
+    pub rollback_to: Option<Spanned<String>>,
 }
+
+/// The keys of [`Step`]: a name of a race's step can't be one of them.
+pub(super) const STEP_KEYS: &[&str] = &[
+    "name",
+    "sql",
+    "http",
+    "target",
+    "query",
+    "headers",
+    "body",
+    "bodies",
+    "sign",
+    "timeout",
+    "deliver",
+    "changes",
+    "capture",
+    "assert",
+    "transaction",
+    "sleep",
+    "think_time",
+    "let",
+    "if",
+    "then",
+    "else",
+    "repeat",
+    "steps",
+    "check",
+    "barrier",
+    "gate",
+    "rollback",
+    "savepoint",
+    "rollback_to",
+];
 
 /// Steps in one transaction.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -238,4 +277,20 @@ pub struct Until {
     /// Sessions that wait for the lock, or for one that waits for it.
     #[schemars(with = "Quantity")]
     pub blocked: Literal,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_keys_of_a_step_are_all_listed() {
+        let schema = schemars::schema_for!(Step);
+        let properties = schema.get("properties").and_then(|it| it.as_object()).expect("properties");
+        let mut keys: Vec<&str> = properties.keys().map(String::as_str).collect();
+        let mut listed = STEP_KEYS.to_vec();
+        keys.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(keys, listed);
+    }
 }

@@ -3,6 +3,7 @@
 //! Statements, requests and values come in, rows, answers and classified [`Failure`]s go out. This is
 //! the only room that knows a driver. Absent on purpose: what to do about a failure, which `engine` decides.
 
+mod answers;
 pub mod embedded;
 mod endpoint;
 mod facts;
@@ -17,14 +18,16 @@ mod sqlite;
 mod started;
 mod waits;
 
+pub use answers::{Answers, ResultTable};
 pub use endpoint::{ConnectError, Endpoint};
 pub use facts::{Connections, ServerFacts};
 pub use failure::Failure;
 pub use mysql::{Deadlock, DeadlockedTransaction, RequestedLock};
 use number::exact_number;
 pub use postgres::{
-    ApplicationSample, ApplicationSampler, ApplicationSession, ApplicationTransaction,
-    application_sessions, count_deadlocks, quote_name,
+    ApplicationSample, ApplicationSampler, ApplicationSession, ApplicationTransaction, BlockedProbe,
+    NoticeGuard, Notices, application_sessions, collecting, count_deadlocks, listen_for_notices,
+    quote_name, table_links, unique_columns,
 };
 pub use scripted::{Answer, Script};
 pub use session::{Prepared, Session, SessionSettings};

@@ -7,7 +7,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Blocked, ConnectError, Deadlock, Endpoint, Failure,
+    Answers, Blocked, ConnectError, Deadlock, Endpoint, Failure,
     endpoint::Place,
     mysql::{MySqlSession, MySqlStatement},
     postgres::{PostgresSession, PreparedStatement},
@@ -39,6 +39,8 @@ pub enum Prepared {
     Postgres(Arc<PreparedStatement>),
     MySql(Arc<MySqlStatement>),
     Sqlite(Arc<SqliteStatement>),
+    /// Sent as it is, without parameters.
+    Script(Arc<str>),
     Scripted(Arc<str>),
 }
 
@@ -49,7 +51,7 @@ impl Prepared {
             Self::Postgres(statement) => statement.columns(),
             Self::MySql(statement) => statement.columns(),
             Self::Sqlite(statement) => statement.columns(),
-            Self::Scripted(_) => &[],
+            Self::Script(_) | Self::Scripted(_) => &[],
         };
         names.iter().map(|name| name.to_string()).collect()
     }
@@ -153,6 +155,10 @@ impl Session {
                 session.execute(statement, values, fetch).await
             }
             (Self::Scripted(session), Prepared::Scripted(sql)) => session.execute(sql),
+            (session, Prepared::Script(sql)) => {
+                let Answers { rows, affected, failure, .. } = session.answers(sql).await;
+                failure.map_or(Ok(Rows { rows, affected }), Err)
+            }
             _ => unreachable!("a statement is executed by the kind of session that prepared it"),
         }
     }
@@ -184,6 +190,21 @@ impl Session {
             Self::MySql(session) => session.script(sql).await,
             Self::Sqlite(session) => session.script(sql).await,
             Self::Scripted(session) => session.execute(sql).map(drop),
+        }
+    }
+
+    /// Runs a script and returns every result of it. Failures are among the answers.
+    pub async fn answers(&mut self, sql: &str) -> Answers {
+        match self {
+            Self::Postgres(session) => session.answers(sql).await,
+            Self::MySql(_) | Self::Sqlite(_) => {
+                // Races, which ask this way, are driven on PostgreSQL alone.
+                Answers { failure: self.script(sql).await.err(), ..Answers::default() }
+            }
+            Self::Scripted(session) => match session.execute(sql) {
+                Ok(rows) => Answers { rows: rows.rows, affected: rows.affected, ..Answers::default() },
+                Err(failure) => Answers { failure: Some(failure), ..Answers::default() },
+            },
         }
     }
 

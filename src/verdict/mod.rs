@@ -7,9 +7,11 @@ mod advice;
 mod conclude;
 mod grades;
 mod metrics;
+mod races;
 
 pub use conclude::judge;
 pub use metrics::{Observed, observe};
+pub use races::{judge_race, judge_races};
 
 use serde::{Deserialize, Serialize};
 

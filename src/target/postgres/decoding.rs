@@ -72,11 +72,43 @@ impl ColumnType {
             _ => Self::Unknown,
         }
     }
+
+    /// Of a column that the server sends as text: what has no form here is its text.
+    pub(super) fn of_text(info: &PgTypeInfo) -> Self {
+        // NB: a type that the driver hasn't met has only a number, and neither name nor kind.
+        match info.name() {
+            "?" => Self::Text,
+            _ => match Self::of(info) {
+                Self::Unknown => Self::Text,
+                known => known,
+            },
+        }
+    }
 }
 
 /// Decodes every column of a row.
 pub(super) fn decode(row: &PgRow, types: &[ColumnType]) -> Result<Vec<Value>, Failure> {
     types.iter().enumerate().map(|(index, kind)| column(row, index, *kind)).collect()
+}
+
+/// Every column of a row that the server sent as text.
+pub(super) fn texts(row: &PgRow) -> Vec<Option<String>> {
+    let text = |index| {
+        row.try_get_raw(index).ok().filter(|raw| !raw.is_null()).map(|raw| {
+            raw.as_bytes().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default()
+        })
+    };
+    (0..row.len()).map(text).collect()
+}
+
+/// Decodes every column of a row that the server sent as text. A moment that is written in another style
+/// than ISO, as the session may have set it, stays text.
+pub(super) fn decode_texts(row: &PgRow, types: &[ColumnType]) -> Result<Vec<Value>, Failure> {
+    let decoded = types
+        .iter()
+        .enumerate()
+        .map(|(index, kind)| column(row, index, *kind).or_else(|_| column(row, index, ColumnType::Text)));
+    decoded.collect()
 }
 
 /// What a column that the server sent as text says.

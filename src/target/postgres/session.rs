@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use futures_util::TryStreamExt;
 use sqlx::{
-    AssertSqlSafe, Column, ConnectOptions, Connection, Either, Executor, PgConnection, SqlSafeStr, SqlStr,
-    Statement, TypeInfo,
-    postgres::{PgArguments, PgStatement, PgTypeInfo},
+    AssertSqlSafe, Column, ConnectOptions, Connection, Either, Executor, PgConnection, Row as _,
+    SqlSafeStr, SqlStr, Statement, TypeInfo,
+    postgres::{PgArguments, PgRow, PgStatement, PgTypeInfo},
 };
 
 use super::{
-    super::{ConnectError, Failure, SessionSettings},
+    super::{Answers, ConnectError, Failure, ResultTable, SessionSettings},
     binding::{self, ParameterType},
     decoding::{self, ColumnType},
     endpoint::PostgresEndpoint,
@@ -192,10 +192,70 @@ impl PostgresSession {
         done.map(drop).map_err(|error| self.failure(&error))
     }
 
+    pub(in crate::target) async fn answers(&mut self, sql: &str) -> Answers {
+        let mut answers = Answers::default();
+        let mut current: Option<Table> = None;
+        let mut results = (&mut self.connection).fetch_many(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())));
+        let failure = loop {
+            match results.try_next().await {
+                Ok(Some(Either::Left(done))) => {
+                    answers.affected += done.rows_affected();
+                    if let Some(table) = current.take() {
+                        answers.rows = table.rows;
+                        answers.tables.push(Some(table.texts));
+                    } else {
+                        answers.tables.push(None);
+                    }
+                }
+                Ok(Some(Either::Right(row))) => {
+                    if let Err(failure) = current.get_or_insert_with(|| Table::of(&row)).add(&row) {
+                        break Some(failure);
+                    }
+                }
+                Ok(None) => break None,
+                Err(error) => break Some(Failure::from_sqlx(&error)),
+            }
+        };
+        // NB: what is left of the answer is read by the driver before the next statement.
+        drop(results);
+        self.lost |= failure.as_ref().is_some_and(|failure| failure.connection_lost);
+        Answers { failure, ..answers }
+    }
+
     fn failure(&mut self, error: &sqlx::Error) -> Failure {
         let failure = Failure::from_sqlx(error);
         self.lost |= failure.connection_lost;
         failure
+    }
+}
+
+/// The rows of a statement that is being answered.
+struct Table {
+    types: Vec<ColumnType>,
+    columns: Arc<[Box<str>]>,
+    rows: Vec<Row>,
+    texts: ResultTable,
+}
+
+impl Table {
+    fn of(row: &PgRow) -> Self {
+        let columns: Arc<[Box<str>]> = row.columns().iter().map(|column| column.name().into()).collect();
+        Self {
+            types: row.columns().iter().map(|column| ColumnType::of_text(column.type_info())).collect(),
+            texts: ResultTable {
+                columns: columns.iter().map(|name| name.to_string()).collect(),
+                rows: Vec::new(),
+            },
+            columns,
+            rows: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, row: &PgRow) -> Result<(), Failure> {
+        self.texts.rows.push(decoding::texts(row));
+        let values = decoding::decode_texts(row, &self.types)?;
+        self.rows.push(Row::new(Arc::clone(&self.columns), values));
+        Ok(())
     }
 }
 

@@ -1,0 +1,75 @@
+//! The schedules of a race at a level, handed out one by one.
+
+use crate::{
+    expression::RandomStream,
+    plan::{Interleavings, Race, Reduction, Schedule, Scheduled, Schedules, StepRef, sample},
+};
+
+/// Stream of the interleavings that are drawn, beside those of the sessions.
+const DRAWN: u32 = u32::MAX - 2;
+
+/// Hands out schedules in a fixed order.
+pub(super) struct Source {
+    kind: Kind,
+    given: usize,
+    /// Every interleaving is handed out, or one that can't differ from it.
+    complete: bool,
+    pub reasons: Vec<&'static str>,
+}
+
+enum Kind {
+    All(Interleavings),
+    Listed(std::vec::IntoIter<Schedule>),
+}
+
+impl Source {
+    /// `only`: just this schedule.
+    pub(super) fn new(race: &Race, reduction: Reduction, only: Option<&Schedule>, seed: u64) -> Self {
+        let lengths = race.lengths();
+        let Reduction { independence, reasons } = reduction;
+        let listed = |list: Vec<Schedule>| Self {
+            kind: Kind::Listed(list.into_iter()),
+            given: 0,
+            complete: false,
+            reasons: Vec::new(),
+        };
+        match (only, &race.schedules) {
+            (Some(only), _) => listed(vec![only.clone()]),
+            (None, Schedules::Listed(list)) => listed(list.clone()),
+            (None, Schedules::All) => Self {
+                kind: Kind::All(Interleavings::new(&lengths, &independence)),
+                given: 0,
+                complete: true,
+                reasons,
+            },
+            (None, Schedules::Sample(wanted)) => {
+                let mut random = RandomStream { seed, worker: DRAWN, iteration: 0 }.generator();
+                let wanted = usize::try_from(*wanted).unwrap_or(usize::MAX);
+                let drawn = sample(&lengths, &independence, wanted, &mut random);
+                listed(drawn.into_iter().map(schedule).collect())
+            }
+        }
+    }
+
+    /// How many were handed out, when these stand for all interleavings.
+    pub(super) fn complete(&self) -> Option<u64> {
+        self.complete.then_some(self.given as u64)
+    }
+}
+
+impl Iterator for Source {
+    type Item = (usize, Schedule);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = match &mut self.kind {
+            Kind::All(interleavings) => interleavings.next().map(schedule)?,
+            Kind::Listed(list) => list.next()?,
+        };
+        self.given += 1;
+        Some((self.given - 1, next))
+    }
+}
+
+fn schedule(order: Vec<StepRef>) -> Schedule {
+    Schedule(order.into_iter().map(Scheduled::from).collect())
+}

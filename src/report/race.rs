@@ -1,0 +1,171 @@
+//! The report of races that people read in a terminal: a matrix of outcomes, then for each race that
+//! broke something the first schedule that did, as a picture.
+
+use anstyle::{AnsiColor, Style as TextStyle};
+
+use super::{
+    cells::{cut, grouped, lines, number, plain, right, table, text, verdict_cell, wrapped},
+    diagram::diagram,
+    document::Document,
+    table::{Style, head, verdict},
+};
+use crate::{
+    measure::{InvariantResult, RaceResults, ScheduleRecord},
+    outcome::RaceOutcome,
+    units::format_millis,
+    verdict::{Conclusion, judge_race},
+};
+
+const NAME: usize = 22;
+const MOST_ROWS: usize = 5;
+
+/// The whole report.
+pub fn race_table(document: &Document, style: &Style) -> String {
+    let mut out = head(document, *style);
+    let line = format!(
+        "{} schedules in {}; seed {}, run {}",
+        grouped(document.races.iter().map(|race| race.executed + race.pruned).sum()),
+        format_millis(document.duration_ms),
+        document.seed,
+        document.run_id
+    );
+    out.push_str(&wrapped(&line, "  ", style.width));
+    out.push_str(&matrix(&document.races, style));
+    out.push_str(&left_out(&document.races, style));
+    let mut shown: Vec<&str> = Vec::new();
+    for race in &document.races {
+        let is_wrong = judge_race(race).0 == Conclusion::Fail;
+        // The first level tells enough, unless another one surprises.
+        if shown.contains(&race.race.as_str()) && !is_wrong {
+            continue;
+        }
+        let example = race.counter_example.as_ref().map(|record| ("First broken schedule", record));
+        let error =
+            || race.first_error.as_ref().map(|record| ("First schedule in which a session failed", record));
+        let wanted = example.or_else(|| error().filter(|_| race.expect == Some(RaceOutcome::Error)));
+        if let Some((what, record)) = wanted {
+            shown.push(&race.race);
+            out.push_str(&counter_example(document, race, what, record, style));
+        }
+    }
+    out.push_str(&verdict(
+        document,
+        *style,
+        &format!("deadheat race {} --seed {}", document.file, document.seed),
+    ));
+    out
+}
+
+fn matrix(races: &[RaceResults], style: &Style) -> String {
+    let mut out = style.heading("Races");
+    let pruned = races.iter().any(|race| race.pruned > 0);
+    let mut header = vec!["race", "isolation", "schedules", "hold", "broken", "errors"];
+    if pruned {
+        header.push("pruned");
+    }
+    header.push("outcome");
+    let mut table = table(style, &header);
+    let mut before = "";
+    for race in races {
+        let name = if race.race == before { "" } else { &race.race };
+        before = &race.race;
+        let mut row = vec![
+            text(&cut(name, NAME)),
+            right(race.isolation.name()),
+            number(race.executed + race.pruned),
+            number(race.holds),
+            number(race.violated),
+            number(race.errors),
+        ];
+        if pruned {
+            row.push(number(race.pruned));
+        }
+        let (conclusion, _) = judge_race(race);
+        let word = race.outcome.map_or("none", RaceOutcome::name);
+        let word = if race.mistake.is_some() { "mistake" } else { word };
+        let word = match (conclusion, race.expect) {
+            (Conclusion::Fail, _) => format!("{word} !"),
+            (_, Some(_)) => format!("{word} ✓"),
+            (_, None) => word.to_owned(),
+        };
+        row.push(verdict_cell(&word, conclusion == Conclusion::Pass));
+        table.add_row(row);
+    }
+    out.push_str(&lines(&table));
+    out
+}
+
+/// How many interleavings weren't driven, and why.
+fn left_out(races: &[RaceResults], style: &Style) -> String {
+    let mut out = String::new();
+    for race in races {
+        if let Some(count) = race.left_out.filter(|count| *count > 0) {
+            let line = format!(
+                "{} at {}: {} of {} interleavings left out, because they can't differ: {}",
+                race.race,
+                race.isolation,
+                grouped(count),
+                race.interleavings,
+                race.left_out_because.join("; ")
+            );
+            out.push_str(&wrapped(&line, "  ", style.width).replacen("  ", "", 1));
+        }
+        let counts = |counts: &indexmap::IndexMap<String, u64>| {
+            counts.iter().map(|(name, count)| format!("{name} {}", grouped(*count))).collect::<Vec<_>>()
+        };
+        if !race.causes.is_empty() {
+            let line = format!(
+                "{} at {}: failed sessions: {}",
+                race.race,
+                race.isolation,
+                counts(&race.causes).join(", ")
+            );
+            out.push_str(&wrapped(&line, "  ", style.width).replacen("  ", "", 1));
+        }
+        if !race.anomalies.is_empty() {
+            let line = format!(
+                "{} at {}: anomalies: {}",
+                race.race,
+                race.isolation,
+                counts(&race.anomalies).join(", ")
+            );
+            out.push_str(&wrapped(&line, "  ", style.width).replacen("  ", "", 1));
+        }
+    }
+    if out.is_empty() { out } else { format!("\n{out}") }
+}
+
+fn counter_example(
+    document: &Document,
+    race: &RaceResults,
+    what: &str,
+    record: &ScheduleRecord,
+    style: &Style,
+) -> String {
+    let anomaly = record.anomaly.as_ref().map_or_else(String::new, |name| format!(": {name}"));
+    let mut out = style.heading(&format!("{what} of {} at {}{anomaly}", plain(&race.race), race.isolation));
+    out.push_str(&diagram(&race.sessions, &record.events, style));
+    for invariant in &record.invariants {
+        out.push_str(&broken(invariant, style));
+    }
+    let again = format!(
+        "Again: deadheat race {} --only {} --schedule '{}' --seed {}",
+        document.file, race.race, record.schedule, document.seed
+    );
+    out.push_str(&wrapped(&again, "  ", style.width).replacen("  ", "", 1));
+    out
+}
+
+fn broken(invariant: &InvariantResult, style: &Style) -> String {
+    let label = style.paint("broken", AnsiColor::Red.on_default().bold());
+    let what = invariant.message.clone().or_else(|| invariant.description.clone());
+    let what = what.map_or_else(String::new, |what| format!(": {}", plain(&what)));
+    let mut out =
+        format!("  {label} {}{what}\n", style.paint(&plain(&invariant.name), TextStyle::new().bold()));
+    for row in invariant.rows.iter().take(MOST_ROWS) {
+        let cells: Vec<String> =
+            invariant.columns.iter().zip(row).map(|(column, value)| format!("{column}={value}")).collect();
+        out.push_str(&wrapped(&cells.join(", "), "    ", style.width));
+    }
+    out
+}

@@ -1,0 +1,283 @@
+//! Races, driven by the built program on real servers.
+
+mod support;
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use support::{Program, file, json, server, text, value};
+
+const FEW: &str = "tests/data/races/few.yaml";
+
+/// Drives races and returns the result document.
+fn driven(arguments: &[&str], status: i32) -> Value {
+    let program = Program::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("result.json");
+    program.run(&[&["race", "--quiet", "--json", text(&path)], arguments].concat()).expect_status(status);
+    assert_eq!(program.records(), 0, "nothing is left to clean");
+    json(&path)
+}
+
+fn number(race: &Value, key: &str) -> u64 {
+    race[key].as_u64().unwrap_or_else(|| panic!("{key} in {race}"))
+}
+
+#[test]
+fn races_do_what_is_known_of_them() {
+    let document = driven(&[FEW], 0);
+    let races = document["races"].as_array().expect("races");
+    let outcomes: Vec<String> = races
+        .iter()
+        .map(|race| format!("{} {} {}", race["race"], race["isolation"], race["outcome"]).replace('"', ""))
+        .collect();
+    assert_eq!(
+        outcomes,
+        [
+            "last_item read_committed violated",
+            "last_item repeatable_read error",
+            "last_item serializable error",
+            "last_item_fixed read_committed holds",
+            "write_skew read_committed violated",
+            "write_skew repeatable_read violated",
+            "write_skew serializable error",
+            "opposite_lock_order read_committed error",
+            "opposite_lock_order_fixed read_committed holds",
+        ]
+    );
+    for race in races {
+        let all: u64 = race["interleavings"].as_str().expect("a number").parse().expect("a number");
+        let driven = number(race, "holds") + number(race, "violated") + number(race, "errors");
+        assert_eq!(driven, number(race, "executed"));
+        assert_eq!(driven + number(race, "left_out"), all, "{race}");
+    }
+    let anomalies = |at: usize| {
+        races[at]["anomalies"].as_object().expect("anomalies").keys().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(anomalies(0), ["P4 (lost update)"]);
+    assert_eq!(anomalies(5), ["G2-item (write skew)"]);
+    assert_eq!((anomalies(1), anomalies(6)), (Vec::new(), Vec::new()), "what failed isn't committed");
+    let causes =
+        |at: usize| races[at]["causes"].as_object().expect("causes").keys().cloned().collect::<Vec<_>>();
+    assert_eq!(causes(1), ["serialization"]);
+    assert_eq!(causes(7), ["deadlock"]);
+    assert!(number(&races[0], "waited") > 0 && number(&races[7], "waited") > 0, "somebody waited");
+    assert_eq!(document["verdict"], "pass");
+}
+
+#[test]
+fn a_strict_race_prunes_what_cannot_be_executed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let strict = "
+version: 1
+name: strict
+targets: {db: {database: embedded}}
+races:
+  counter:
+    setup: CREATE TABLE t (n int); INSERT INTO t VALUES (0)
+    blocked: strict
+    sessions:
+      a: [begin, {read: {sql: SELECT n FROM t}}, {write: {sql: UPDATE t SET n = n + 1}}, commit]
+      b: {like: a}
+    invariants: {both: {sql: SELECT n FROM t, expect: n == 2}}
+";
+    let document = driven(&["--no-reduction", text(&file(folder.path(), "strict.yaml", strict))], 0);
+    let race = &document["races"][0];
+    assert_eq!((number(race, "executed"), number(race, "pruned")), (50, 20), "of 70");
+    assert_eq!(race["outcome"], "holds");
+}
+
+/// What a reader of the terminal sees between these two lines.
+fn between(text: &str, first: &str, last: &str) -> String {
+    let from = text.find(first).unwrap_or_else(|| panic!("`{first}` in {text}"));
+    let to = text[from..].find(last).unwrap_or_else(|| panic!("`{last}` in {text}"));
+    text[from..from + to].to_owned()
+}
+
+#[test]
+fn one_schedule_is_driven_again_and_drawn() {
+    let schedule =
+        "alice.begin alice.read bob.begin bob.read alice.write bob.write alice.sell alice.commit bob bob";
+    let ended =
+        Program::new().run(&["race", FEW, "--only", "last_item", "--schedule", schedule]).expect_status(0);
+    let read_committed = between(&ended.stdout, "First broken schedule", "Again: ");
+    insta::assert_snapshot!(read_committed);
+}
+
+#[test]
+fn transcripts_are_those_of_the_isolation_tester() {
+    let schedule = "one.begin other.begin one.take other.take one.give other.give one other";
+    let ended = Program::new().run(&[
+        "race",
+        FEW,
+        "--quiet",
+        "--only",
+        "opposite_lock_order",
+        "--schedule",
+        schedule,
+        "--transcript",
+    ]);
+    insta::assert_snapshot!(ended.expect_status(0).stdout);
+}
+
+#[test]
+fn reports_carry_races() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let junit = folder.path().join("junit.xml");
+    Program::new()
+        .run(&["race", "--quiet", FEW, "--only", "write_skew", "--junit", text(&junit)])
+        .expect_status(0);
+    let xml = std::fs::read_to_string(&junit).expect("the report");
+    assert!(
+        xml.contains("<testcase name=\"write_skew at repeatable_read\" classname=\"few races.races\""),
+        "{xml}"
+    );
+    assert!(xml.contains("starting permutation: alice.begin"), "{xml}");
+    assert!(xml.contains("broken: somebody_is_on_call"), "{xml}");
+}
+
+#[test]
+fn load_and_race_each_find_their_part() {
+    let program = Program::new();
+    program.run(&["run", FEW]).expect_status(2).expect_stderr("deadheat race tests/data/races/few.yaml");
+    program
+        .run(&["race", "scenarios/lost-update.yaml"])
+        .expect_status(2)
+        .expect_stderr("the scenario has no races");
+    program
+        .run(&["race", FEW, "--only", "last_itme"])
+        .expect_status(2)
+        .expect_stderr("did you mean `last_item`");
+    program
+        .run(&["race", FEW, "--schedule", "a"])
+        .expect_status(2)
+        .expect_stderr("name it with `--only NAME`");
+    program
+        .run(&["race", FEW, "--only", "write_skew", "--schedule", "alice alice"])
+        .expect_status(2)
+        .expect_stderr("the schedule lacks `alice.leave`");
+    assert_eq!(program.records(), 0);
+}
+
+#[test]
+fn a_server_of_the_users_is_left_as_it_was() {
+    let server = server(&[], 30);
+    let url = server.url();
+    let program = Program::new().with("DATABASE_URL", &url);
+    program.run(&["race", "--quiet", FEW, "--only", "write_skew", "--only", "last_item"]).expect_status(0);
+    assert_eq!(program.records(), 0);
+    let schemas = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'deadheat%'";
+    assert_eq!(value(&server, schemas), "0");
+    let folder = tempfile::tempdir().expect("a folder");
+    let bare = "
+version: 1
+name: bare
+targets: {db: {database: \"${DATABASE_URL}\"}}
+races: {one: {sessions: {a: [{x: {sql: SELECT 1}}], b: [{y: {sql: SELECT 1}}]}}}
+";
+    program
+        .run(&["race", text(&file(folder.path(), "bare.yaml", bare))])
+        .expect_status(3)
+        .expect_stderr("would work on tables that were there before");
+    assert_eq!(program.records(), 0);
+}
+
+/// A small generator of numbers, so that the races are the same each time.
+struct Draw(u64);
+
+impl Draw {
+    fn below(&mut self, most: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % most
+    }
+
+    /// A session: one or two steps on two tables, in a transaction or not.
+    fn session(&mut self, me: u64) -> String {
+        let mut steps = Vec::new();
+        let transaction = self.below(4) > 0;
+        if transaction {
+            steps.push("begin".to_owned());
+        }
+        for n in 0..=self.below(2) {
+            let table = ["t", "u"][usize::try_from(self.below(2)).expect("small")];
+            let row = 1 + self.below(2);
+            let sql = match self.below(4) {
+                0 => format!("SELECT id, n FROM {table} ORDER BY id"),
+                1 => format!("SELECT n FROM {table} WHERE id = {row}"),
+                2 => format!("UPDATE {table} SET n = n * 10 + {me} WHERE id = {row}"),
+                _ => format!("INSERT INTO {table} VALUES ({}, {n})", 10 * me + n),
+            };
+            steps.push(format!("{{s{n}: {{sql: \"{sql}\"}}}}"));
+        }
+        if transaction {
+            steps.push(
+                ["commit", "commit", "rollback"][usize::try_from(self.below(3)).expect("small")].to_owned(),
+            );
+        }
+        format!("[{}]", steps.join(", "))
+    }
+}
+
+/// What every schedule showed to each session, and what was left in the tables.
+fn signatures(race: &Value) -> BTreeSet<String> {
+    let transcript = race["transcript"].as_array().expect("a transcript");
+    assert!(!transcript.is_empty());
+    transcript
+        .iter()
+        .map(|record| {
+            let events = record["events"].as_array().expect("events");
+            let mut seen: Vec<String> = events
+                .iter()
+                .filter(|event| event["kind"] != "waits" && event["kind"] != "in_line")
+                .map(|event| {
+                    // Whether it waited first is a matter of the order, not of the outcome.
+                    let kind = if event["kind"] == "woke" {
+                        "done"
+                    } else {
+                        event["kind"].as_str().expect("text")
+                    };
+                    format!(
+                        "{} {} {kind} {} {}",
+                        event["session"], event["step"], event["tables"], event["error"]
+                    )
+                })
+                .collect();
+            seen.sort();
+            seen.join("\n")
+        })
+        .collect()
+}
+
+/// Two sessions, or three of which nobody locks twice, so that who is a deadlock's victim doesn't depend
+/// on the machine's speed.
+#[test]
+fn what_is_left_out_would_have_shown_nothing_new() {
+    let mut draw = Draw(20_261_125);
+    let mut races = String::new();
+    for number in 0..14 {
+        races.push_str(&format!(
+            "  r{number}:\n    isolation: [read_committed, repeatable_read, serializable]\n    \
+             setup: \"CREATE TABLE t (id int PRIMARY KEY, n int); CREATE TABLE u (id int PRIMARY KEY, n int); \
+             INSERT INTO t VALUES (1, 1), (2, 2); INSERT INTO u VALUES (1, 1), (2, 2)\"\n    \
+             teardown: [\"SELECT 't', * FROM t UNION ALL SELECT 'u', * FROM u ORDER BY 1, 2\", \"DROP TABLE t, u\"]\n    \
+             sessions: {{a: {}, b: {}}}\n",
+            draw.session(1),
+            draw.session(2)
+        ));
+    }
+    let scenario =
+        format!("version: 1\nname: generated\ntargets: {{db: {{database: embedded}}}}\nraces:\n{races}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = file(folder.path(), "generated.yaml", &scenario);
+    let reduced = driven(&["--transcript", text(&path)], 0);
+    let full = driven(&["--transcript", "--no-reduction", text(&path)], 0);
+    let races = |document: &Value| document["races"].as_array().expect("races").clone();
+    let mut left_out = 0;
+    for (reduced, full) in races(&reduced).iter().zip(&races(&full)) {
+        let name = format!("{} at {}\n{scenario}", full["race"], full["isolation"]);
+        assert_eq!(signatures(reduced), signatures(full), "{name}");
+        assert_eq!(number(full, "left_out"), 0);
+        left_out += number(reduced, "left_out");
+    }
+    assert!(left_out > 100, "the test tests something: {left_out}");
+}
