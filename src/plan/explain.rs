@@ -7,7 +7,7 @@ use super::{
     model::{Database, Fixture, Location, Operation, Plan, SqlStep, Step, Work},
     request::{HttpVersion, RequestIndex, Service, ServiceLocation},
 };
-use crate::units::format_duration;
+use crate::{dialect::Dialect, units::format_duration};
 
 /// The compiled plan as text: what will run, in which order, with what delays and locks.
 pub fn explain(plan: &Plan) -> String {
@@ -82,7 +82,11 @@ fn database_text(database: &Database, text: &mut String) {
     };
     line!(text, "\ntarget {}: {location}", database.target);
     if let Some(isolation) = database.isolation {
-        line!(text, "  isolation: {isolation}, read back inside every transaction");
+        let read = match database.location.dialect() {
+            Dialect::MySql => "sampled from InnoDB's own table",
+            Dialect::Postgres | Dialect::Sqlite => "read back inside every transaction",
+        };
+        line!(text, "  isolation: {isolation}, {read}");
     }
     if !database.lock_order.is_empty() {
         line!(text, "  lock order: {}", database.lock_order.join(" → "));

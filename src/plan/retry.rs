@@ -95,7 +95,8 @@ impl RetryError {
     pub fn hint(&self) -> String {
         match self {
             Self::Cause(_) => "causes are deadlock, serialization, lock_timeout, busy, unique, foreign_key, check, connection, \
-                               timeout, reset, tls, http_5xx, http_4xx, not_2xx, `http:503`, or a five-character SQLSTATE like `40001`"
+                               timeout, reset, tls, http_5xx, http_4xx, not_2xx, `http:503`, a five-character SQLSTATE like `40001`, \
+                               or an error number of MySQL like `1213`"
                 .into(),
             Self::Jitter(_) => "write `none`, `full` or a share like `20%`".into(),
             Self::TooMany(_) => format!("at most {MOST_RETRIES}"),
@@ -106,6 +107,10 @@ impl RetryError {
 
 /// Reads a cause as a scenario names it.
 pub fn parse_cause(text: &str) -> Result<Retried, RetryError> {
+    // MySQL's and MariaDB's numbers are shorter than an SQLSTATE.
+    if let (Ok(number), ..5) = (text.parse::<u16>(), text.len()) {
+        return Ok(Retried::Cause(Cause::from_mysql(number, "")));
+    }
     Ok(Retried::Cause(match text {
         "http_4xx" => return Ok(Retried::Statuses(4)),
         "http_5xx" => return Ok(Retried::Statuses(5)),
@@ -280,6 +285,8 @@ mod tests {
     #[test]
     fn causes_are_names_or_sqlstates() {
         assert_eq!(parse_cause("40P01"), Ok(Retried::Cause(Cause::Deadlock)));
+        assert_eq!(parse_cause("1213"), Ok(Retried::Cause(Cause::Deadlock)));
+        assert_eq!(parse_cause("1290"), Ok(Retried::Cause(Cause::Other("1290".into()))));
         for written in ["http:503", "http_503"] {
             assert_eq!(parse_cause(written), Ok(Retried::Cause(Cause::Http(503))));
         }

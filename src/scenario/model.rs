@@ -100,7 +100,7 @@ pub struct Fixture {
 #[serde(deny_unknown_fields)]
 pub struct Retry {
     /// Causes: `deadlock`, `serialization`, `lock_timeout`, `busy`, `unique`, `connection`, or a
-    /// five-character SQLSTATE.
+    /// five-character SQLSTATE, or an error number of MySQL or MariaDB.
     #[serde(default)]
     pub on: Vec<Spanned<String>>,
     /// Retries after the first attempt: 3 means at most 4 attempts.

@@ -50,8 +50,11 @@ impl MySqlEndpoint {
 
     /// User, host, port and database.
     pub(in crate::target) fn describe(&self) -> String {
-        let port = self.url.port().unwrap_or(3306);
-        format!("{}@{}:{port}/{}", self.user(), self.host(), self.database())
+        let place = match &self.socket {
+            Some(socket) => socket.clone(),
+            None => format!("{}:{}", self.host(), self.url.port().unwrap_or(3306)),
+        };
+        format!("{}@{place}/{}", self.user(), self.database())
     }
 
     fn user(&self) -> &str {
