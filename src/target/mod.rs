@@ -25,9 +25,9 @@ pub use failure::Failure;
 pub use mysql::{Deadlock, DeadlockedTransaction, RequestedLock};
 use number::exact_number;
 pub use postgres::{
-    ApplicationSample, ApplicationSampler, ApplicationSession, ApplicationTransaction, BlockedProbe,
-    NoticeGuard, Notices, application_sessions, collecting, count_deadlocks, listen_for_notices,
-    quote_name, table_links, unique_columns,
+    ApplicationSample, ApplicationSampler, ApplicationSession, ApplicationTransaction, BlockedProbe, Ears,
+    NoticeGuard, Notices, Notification, application_sessions, collecting, count_deadlocks,
+    listen_for_notices, quote_name, table_links, unique_columns,
 };
 pub use scripted::{Answer, Script};
 pub use session::{Prepared, Session, SessionSettings};

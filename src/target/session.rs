@@ -7,10 +7,10 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Answers, Blocked, ConnectError, Deadlock, Endpoint, Failure,
+    Answers, Blocked, ConnectError, Deadlock, Ears, Endpoint, Failure,
     endpoint::Place,
     mysql::{MySqlSession, MySqlStatement},
-    postgres::{PostgresSession, PreparedStatement},
+    postgres::{PostgresSession, PreparedStatement, ScriptSession},
     scripted::{Script, ScriptedSession},
     sqlite::{SqliteSession, SqliteStatement},
 };
@@ -61,6 +61,8 @@ impl Prepared {
 #[derive(Debug)]
 pub enum Session {
     Postgres(Box<PostgresSession>),
+    /// For scripts alone.
+    Scripts(Box<ScriptSession>),
     MySql(Box<MySqlSession>),
     Sqlite(Box<SqliteSession>),
     Scripted(ScriptedSession),
@@ -84,9 +86,34 @@ impl Session {
     /// The kind of database.
     pub fn dialect(&self) -> Dialect {
         match self {
-            Self::Postgres(_) | Self::Scripted(_) => Dialect::Postgres,
+            Self::Postgres(_) | Self::Scripts(_) | Self::Scripted(_) => Dialect::Postgres,
             Self::MySql(_) => Dialect::MySql,
             Self::Sqlite(_) => Dialect::Sqlite,
+        }
+    }
+
+    /// Connects for nothing but scripts. Such a session hears everything that the server says, where the
+    /// connection needn't be encrypted; otherwise it is one as any other.
+    ///
+    /// # Errors
+    /// As with [`Session::connect`].
+    pub async fn connect_for_scripts(
+        endpoint: &Endpoint,
+        settings: &SessionSettings,
+    ) -> Result<Self, ConnectError> {
+        match &endpoint.place {
+            Place::Postgres(place) if !ScriptSession::is_refused_by(place) => {
+                Ok(Self::Scripts(Box::new(ScriptSession::connect(place, settings).await?)))
+            }
+            _ => Self::connect(endpoint, settings).await,
+        }
+    }
+
+    /// What the server says unasked, when the session hears it.
+    pub fn ears(&self) -> Option<Ears> {
+        match self {
+            Self::Scripts(session) => Some(session.ears()),
+            Self::Postgres(_) | Self::MySql(_) | Self::Sqlite(_) | Self::Scripted(_) => None,
         }
     }
 
@@ -99,6 +126,7 @@ impl Session {
     pub fn server_id(&self) -> i32 {
         match self {
             Self::Postgres(session) => session.pid(),
+            Self::Scripts(session) => session.pid(),
             Self::MySql(session) => session.thread(),
             Self::Sqlite(_) | Self::Scripted(_) => 0,
         }
@@ -111,6 +139,7 @@ impl Session {
                 .prepare(sql, placeholders)
                 .await
                 .map(|statement| Prepared::Postgres(Arc::new(statement))),
+            Self::Scripts(_) => Ok(Prepared::Script(sql.into())),
             Self::MySql(session) => {
                 session.prepare(sql).await.map(|statement| Prepared::MySql(Arc::new(statement)))
             }
@@ -130,6 +159,7 @@ impl Session {
     ) -> Result<Option<Isolation>, Failure> {
         match self {
             Self::Postgres(session) => session.begin(isolation).await,
+            Self::Scripts(session) => session.begin(isolation).await,
             Self::MySql(session) => session.begin(isolation).await.map(|()| None),
             // There is no other.
             Self::Sqlite(session) => session.begin(begin).await.map(|()| Some(Isolation::Serializable)),
@@ -167,6 +197,7 @@ impl Session {
     pub async fn commit(&mut self) -> Result<(), Failure> {
         match self {
             Self::Postgres(session) => session.run("COMMIT").await,
+            Self::Scripts(session) => session.script("COMMIT").await,
             Self::MySql(session) => session.run("COMMIT").await,
             Self::Sqlite(session) => session.run("COMMIT").await,
             Self::Scripted(session) => session.execute("COMMIT").map(drop),
@@ -177,6 +208,7 @@ impl Session {
     pub async fn rollback(&mut self) -> Result<(), Failure> {
         match self {
             Self::Postgres(session) => session.run("ROLLBACK").await,
+            Self::Scripts(session) => session.script("ROLLBACK").await,
             Self::MySql(session) => session.run("ROLLBACK").await,
             Self::Sqlite(session) => session.rollback().await,
             Self::Scripted(session) => session.execute("ROLLBACK").map(drop),
@@ -187,6 +219,7 @@ impl Session {
     pub async fn script(&mut self, sql: &str) -> Result<(), Failure> {
         match self {
             Self::Postgres(session) => session.script(sql).await,
+            Self::Scripts(session) => session.script(sql).await,
             Self::MySql(session) => session.script(sql).await,
             Self::Sqlite(session) => session.script(sql).await,
             Self::Scripted(session) => session.execute(sql).map(drop),
@@ -197,6 +230,7 @@ impl Session {
     pub async fn answers(&mut self, sql: &str) -> Answers {
         match self {
             Self::Postgres(session) => session.answers(sql).await,
+            Self::Scripts(session) => session.answers(sql).await,
             Self::MySql(_) | Self::Sqlite(_) => {
                 // Races, which ask this way, are driven on PostgreSQL alone.
                 Answers { failure: self.script(sql).await.err(), ..Answers::default() }
@@ -217,7 +251,7 @@ impl Session {
     /// How many sessions wait for a lock that this one holds, or for one that waits for it.
     pub async fn count_blocked(&mut self) -> Result<u64, Failure> {
         let rows = match self {
-            Self::Postgres(_) => self.query(super::postgres::COUNT_BLOCKED, &[]).await?,
+            Self::Postgres(_) | Self::Scripts(_) => self.query(super::postgres::COUNT_BLOCKED, &[]).await?,
             Self::MySql(session) => return session.count_blocked().await,
             // `check` refuses gates on SQLite.
             Self::Sqlite(_) => return Ok(0),
@@ -235,7 +269,7 @@ impl Session {
     /// What the server answered; on MySQL and MariaDB also without the `PROCESS` privilege.
     pub async fn blocked(&mut self, sessions: &[i32]) -> Result<Vec<Blocked>, Failure> {
         let mut blocked = match self {
-            Self::Postgres(_) => {
+            Self::Postgres(_) | Self::Scripts(_) => {
                 let asked: Value = sessions.iter().map(|session| Value::from(*session)).collect();
                 let rows = self.query(super::postgres::BLOCKED, &[asked]).await?;
                 rows.rows.iter().filter_map(|row| super::postgres::blocked(row.values())).collect()
@@ -254,7 +288,7 @@ impl Session {
     pub async fn latest_deadlock(&mut self) -> Result<Option<Deadlock>, Failure> {
         match self {
             Self::MySql(session) => session.latest_deadlock().await,
-            Self::Postgres(_) | Self::Sqlite(_) | Self::Scripted(_) => Ok(None),
+            Self::Postgres(_) | Self::Scripts(_) | Self::Sqlite(_) | Self::Scripted(_) => Ok(None),
         }
     }
 
@@ -266,7 +300,7 @@ impl Session {
     pub async fn deadlocks_so_far(&mut self) -> Result<Option<u64>, Failure> {
         match self {
             Self::MySql(session) => session.deadlocks_so_far().await,
-            Self::Postgres(_) | Self::Sqlite(_) | Self::Scripted(_) => Ok(None),
+            Self::Postgres(_) | Self::Scripts(_) | Self::Sqlite(_) | Self::Scripted(_) => Ok(None),
         }
     }
 
@@ -275,14 +309,14 @@ impl Session {
     pub async fn levels_in_force(&mut self) -> Result<Option<Vec<(i32, Isolation)>>, Failure> {
         match self {
             Self::MySql(session) => session.levels_in_force().await,
-            Self::Postgres(_) | Self::Sqlite(_) | Self::Scripted(_) => Ok(None),
+            Self::Postgres(_) | Self::Scripts(_) | Self::Sqlite(_) | Self::Scripted(_) => Ok(None),
         }
     }
 
     /// Whether an `INSERT` can return the rows that it made. MySQL's can't, MariaDB's can.
     pub fn returns_inserted(&self) -> bool {
         match self {
-            Self::Postgres(_) | Self::Sqlite(_) | Self::Scripted(_) => true,
+            Self::Postgres(_) | Self::Scripts(_) | Self::Sqlite(_) | Self::Scripted(_) => true,
             Self::MySql(session) => session.is_mariadb(),
         }
     }
@@ -291,6 +325,7 @@ impl Session {
     pub fn is_lost(&self) -> bool {
         match self {
             Self::Postgres(session) => session.is_lost(),
+            Self::Scripts(session) => session.is_lost(),
             Self::MySql(session) => session.is_lost(),
             Self::Sqlite(session) => session.is_lost(),
             Self::Scripted(session) => session.is_lost(),
@@ -303,7 +338,8 @@ impl Session {
             Self::Postgres(session) => session.close().await,
             Self::MySql(session) => session.close().await,
             Self::Sqlite(session) => session.close().await,
-            Self::Scripted(_) => {}
+            // Its connection ends with it.
+            Self::Scripts(_) | Self::Scripted(_) => {}
         }
     }
 }

@@ -50,7 +50,7 @@ impl WaitSampler {
                 .await
                 .map(|sampler| Some(Self::Postgres(sampler))),
             Session::MySql(_) => Ok(Some(Self::MySql(MySqlWaitSampler::default()))),
-            Session::Sqlite(_) | Session::Scripted(_) => Ok(None),
+            Session::Scripts(_) | Session::Sqlite(_) | Session::Scripted(_) => Ok(None),
         }
     }
 

@@ -113,21 +113,7 @@ impl PostgresSession {
         &mut self,
         isolation: Option<Isolation>,
     ) -> Result<Option<Isolation>, Failure> {
-        let sql = match isolation {
-            None => "BEGIN; SHOW transaction_isolation",
-            Some(Isolation::ReadUncommitted) => {
-                "BEGIN ISOLATION LEVEL READ UNCOMMITTED; SHOW transaction_isolation"
-            }
-            Some(Isolation::ReadCommitted) => {
-                "BEGIN ISOLATION LEVEL READ COMMITTED; SHOW transaction_isolation"
-            }
-            Some(Isolation::RepeatableRead) => {
-                "BEGIN ISOLATION LEVEL REPEATABLE READ; SHOW transaction_isolation"
-            }
-            Some(Isolation::Serializable) => {
-                "BEGIN ISOLATION LEVEL SERIALIZABLE; SHOW transaction_isolation"
-            }
-        };
+        let sql = begin_sql(isolation);
         let answer = (&mut self.connection).fetch_optional(sqlx::raw_sql(sql)).await;
         let row = answer.map_err(|error| self.failure(&error))?;
         Ok(row.and_then(|row| decoding::read_text(&row, 0, Isolation::from_server)))
@@ -226,6 +212,23 @@ impl PostgresSession {
         let failure = Failure::from_sqlx(error);
         self.lost |= failure.connection_lost;
         failure
+    }
+}
+
+/// Begins a transaction at a level and tells the one in force.
+pub(super) fn begin_sql(isolation: Option<Isolation>) -> &'static str {
+    match isolation {
+        None => "BEGIN; SHOW transaction_isolation",
+        Some(Isolation::ReadUncommitted) => {
+            "BEGIN ISOLATION LEVEL READ UNCOMMITTED; SHOW transaction_isolation"
+        }
+        Some(Isolation::ReadCommitted) => {
+            "BEGIN ISOLATION LEVEL READ COMMITTED; SHOW transaction_isolation"
+        }
+        Some(Isolation::RepeatableRead) => {
+            "BEGIN ISOLATION LEVEL REPEATABLE READ; SHOW transaction_isolation"
+        }
+        Some(Isolation::Serializable) => "BEGIN ISOLATION LEVEL SERIALIZABLE; SHOW transaction_isolation",
     }
 }
 
