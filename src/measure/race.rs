@@ -63,6 +63,9 @@ pub struct RaceResults {
 pub struct ScheduleRecord {
     /// The order of steps, as `--schedule` reads it.
     pub schedule: String,
+    /// The names of its steps, in this order.
+    #[serde(default)]
+    pub steps: Vec<String>,
     /// `None` when it was pruned.
     pub outcome: Option<RaceOutcome>,
     pub events: Vec<RaceEvent>,
@@ -87,6 +90,9 @@ pub struct RaceEvent {
     pub affected: u64,
     pub error: Option<RaceFailure>,
     pub notices: Vec<String>,
+    /// Messages of `NOTIFY` that the session got, until the step was done.
+    #[serde(default)]
+    pub notifications: Vec<RaceNotification>,
     /// With `woke`: session and step that let it go on.
     pub released_by: Option<(usize, String)>,
 }
@@ -108,8 +114,19 @@ pub enum RaceEventKind {
     Skipped,
     /// It would have waited for ever, and was cancelled.
     Stuck,
+    /// It still waits, and its session was told something.
+    Told,
     /// No step: a script of the race or of the session returned rows.
     Script,
+}
+
+/// A message of `NOTIFY`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RaceNotification {
+    pub channel: String,
+    pub payload: String,
+    /// The session that sent it, or the server's number for a stranger.
+    pub from: String,
 }
 
 /// Why a step failed.

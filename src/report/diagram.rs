@@ -31,7 +31,8 @@ pub(super) fn diagram(sessions: &[String], events: &[RaceEvent], style: &Style) 
     }
     let mut out = format!("{}\n", out.trim_end());
     let mut waits = vec![false; count];
-    let steps = events.iter().filter(|event| event.kind != RaceEventKind::Script);
+    let told = [RaceEventKind::Script, RaceEventKind::Told];
+    let steps = events.iter().filter(|event| !told.contains(&event.kind));
     for (moment, event) in steps.enumerate() {
         let lines = cell(event, width - 2);
         match event.kind {
@@ -86,7 +87,7 @@ fn cell(event: &RaceEvent, width: usize) -> Vec<Line> {
         }
         RaceEventKind::InLine => add(format!("({step} in line)"), dim, 1),
         RaceEventKind::Skipped => add(format!("({step} skipped)"), dim, 1),
-        RaceEventKind::Script => {}
+        RaceEventKind::Script | RaceEventKind::Told => {}
         RaceEventKind::Stuck => add(format!("✗ {step} cancelled: nothing lets it go on"), red, 2),
     }
     if let Some(error) = &event.error {

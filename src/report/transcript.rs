@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::document::Document;
-use crate::measure::{RaceEvent, RaceEventKind, RaceResults, RaceTable, ScheduleRecord};
+use crate::measure::{RaceEvent, RaceEventKind, RaceNotification, RaceResults, RaceTable, ScheduleRecord};
 
 /// Every schedule of every race and level, in the order in which they were driven. With several of
 /// them, each begins with a line that names it.
@@ -24,7 +24,7 @@ pub fn transcript(document: &Document) -> String {
 
 /// One schedule.
 pub(super) fn schedule(race: &RaceResults, record: &ScheduleRecord) -> String {
-    let mut text = format!("\nstarting permutation: {}\n", record.schedule);
+    let mut text = format!("\nstarting permutation: {}\n", record.steps.join(" "));
     for event in &record.events {
         let same = |other: &RaceEvent| other.step == event.step && other.session != event.session;
         let session = race.sessions.get(event.session).map_or("", String::as_str);
@@ -41,7 +41,7 @@ pub(super) fn schedule(race: &RaceResults, record: &ScheduleRecord) -> String {
 }
 
 fn event_text(session: &str, step: &str, event: &RaceEvent) -> String {
-    let RaceEvent { kind, shown, tables, error, notices, .. } = event;
+    let RaceEvent { kind, shown, tables, error, notices, notifications, .. } = event;
     let mut text: String = notices.iter().map(|notice| format!("{session}: {notice}\n")).collect();
     let _ = match kind {
         RaceEventKind::Done => writeln!(text, "step {step}: {shown}"),
@@ -49,7 +49,7 @@ fn event_text(session: &str, step: &str, event: &RaceEvent) -> String {
         RaceEventKind::Woke => writeln!(text, "step {step}: <... completed>"),
         RaceEventKind::Stuck => writeln!(text, "step {step}: <... cancelled>"),
         RaceEventKind::Skipped => writeln!(text, "step {step}: <skipped>"),
-        RaceEventKind::InLine | RaceEventKind::Script => Ok(()),
+        RaceEventKind::InLine | RaceEventKind::Script | RaceEventKind::Told => Ok(()),
     };
     for table in tables.iter().flatten() {
         text.push_str(&table_text(table));
@@ -57,12 +57,19 @@ fn event_text(session: &str, step: &str, event: &RaceEvent) -> String {
     if let Some(error) = error {
         let _ = writeln!(text, "ERROR:  {}", error.message);
     }
+    for RaceNotification { channel, payload, from } in notifications {
+        let _ = writeln!(text, "{session}: NOTIFY \"{channel}\" with payload \"{payload}\" from {from}");
+    }
     text
 }
 
-/// Rows as libpq's `PQprint` aligns them: a column whose values all look like numbers to the right.
+/// Rows as libpq's `PQprint` aligns them: a column whose values all look like numbers to the right. It
+/// measures in bytes, and a result without columns leaves no trace.
 pub(super) fn table_text(table: &RaceTable) -> String {
-    let width = |text: &str| text.chars().count();
+    if table.columns.is_empty() {
+        return String::new();
+    }
+    let width = |text: &str| text.len();
     let columns: Vec<(usize, bool)> = table
         .columns
         .iter()

@@ -184,7 +184,7 @@ impl Races<'_> {
 
     /// Schedules are reset by emptying tables, which is done to tables of the run's own alone.
     fn check_place(&self, race: &Race, opened: &Opened) -> Result<(), Trouble> {
-        if !opened.works_on_existing_tables() || !race.setup.is_empty() {
+        if !opened.works_on_existing_tables() || race.has_setup {
             return Ok(());
         }
         Err(Trouble::new(format!("race {} would work on tables that were there before", race.name)).hint(
@@ -203,7 +203,8 @@ impl Races<'_> {
         let plan = Arc::clone(&self.plan);
         let race = &plan.races[index];
         watcher.stage(&format!("race {}", race.name));
-        let count = if only.is_some() { 1 } else { side_by_side(race) };
+        let alone = only.is_some() || self.options.transcript;
+        let count = if alone { 1 } else { side_by_side(race) };
         let mut shards = Vec::new();
         for number in 0..count {
             shards.push(self.shard(race, number, opened).await?);
@@ -253,7 +254,7 @@ impl Races<'_> {
         create_schema(&mut opened.session, &schema).await.map_err(failed)?;
         let settings = SessionSettings {
             application_name: format!("deadheat/{}/r{number}", self.run_id),
-            schema: Some(schema.clone()),
+            schema: (!self.is_in_public(race, opened)).then(|| schema.clone()),
             statements: race.plan.statements.len(),
             ..opened.settings.clone()
         };
@@ -268,6 +269,18 @@ impl Races<'_> {
             reset = vec![format!("DROP SCHEMA \"{schema}\" CASCADE; CREATE SCHEMA \"{schema}\"")];
         }
         Ok(RaceShard { session: settings, globals, reset })
+    }
+
+    /// A transcript is compared with one of a tool that works in the schema `public`, and plans and
+    /// catalogs tell the schema. On a server of ours it is the run's own, and a race that removes its
+    /// tables itself leaves it as it was.
+    fn is_in_public(&self, race: &Race, opened: &Opened) -> bool {
+        self.options.transcript
+            && opened.endpoint.is_embedded()
+            && opened.migrations().is_none()
+            && race.plan.fixtures.is_empty()
+            && race.has_setup
+            && (race.setup.is_empty() || !race.teardown.is_empty())
     }
 
     async fn tables(

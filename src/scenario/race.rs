@@ -25,7 +25,7 @@ pub struct Race {
     #[serde(default)]
     pub fixtures: Named<Fixture>,
     /// SQL before every schedule: a text or a list of texts, each sent as one message, which may hold
-    /// several statements.
+    /// several statements. `[]`: nothing, on purpose.
     #[serde(default)]
     pub setup: Option<OneOrMany<Spanned<String>>>,
     /// SQL after every schedule, like `setup`. A race with `setup` and without `teardown` gets an empty

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     measure::{RaceEvent, RaceEventKind, RaceFailure, RaceTable},
     outcome::Isolation,
-    plan::{Footprint, Plan, Race, RaceAction, Scheduled, Step, StepRef},
+    plan::{Blocked, Footprint, Plan, Race, RaceAction, Scheduled, Step, StepRef},
     target::{Answers, BlockedProbe, Failure, Session, collecting},
 };
 
@@ -42,6 +42,8 @@ pub(super) struct Driver {
     pub level: Isolation,
     pub lanes: Vec<Lane>,
     pub control: Session,
+    /// Runs the race's own scripts instead of the control session, under the settings of the others.
+    pub stage: Option<Session>,
     pub probe: BlockedProbe,
     pub events: Vec<RaceEvent>,
     /// A session that may close a circle of waits looks for a deadlock at once; it becomes the victim, and
@@ -75,6 +77,7 @@ impl Driver {
             level,
             lanes,
             control,
+            stage: None,
             probe,
             events: Vec::new(),
             quick_deadlocks: false,
@@ -100,6 +103,7 @@ impl Driver {
         for lane in &mut self.lanes {
             lane.line.clear();
             (lane.failed, lane.open, lane.holds, lane.told_notices) = (false, false, false, 0);
+            lane.listen();
             lane.notices.take();
         }
     }
@@ -114,7 +118,7 @@ impl Driver {
         self.events.push(event);
     }
 
-    fn event(&self, step: StepRef, kind: RaceEventKind) -> RaceEvent {
+    pub(super) fn event(&self, step: StepRef, kind: RaceEventKind) -> RaceEvent {
         let written = self.race().step(step);
         RaceEvent {
             session: step.session,
@@ -127,28 +131,35 @@ impl Driver {
 
     /// Runs a script in a session at rest, and notes the rows that its last statement returns.
     pub(super) async fn session_script(&mut self, session: usize, script: &str) -> Result<(), Failure> {
-        let answers = self.lanes[session].at_rest().session().answers(script).await;
-        self.note_answers(session, answers)
+        let notices = Rc::clone(&self.lanes[session].notices);
+        let asking = self.lanes[session].at_rest().session().answers(script);
+        let answers = collecting(notices, asking).await;
+        self.lanes[session].listen();
+        let notices = self.lanes[session].take_notices();
+        self.note_answers(session, notices, answers)
     }
 
     /// Runs a script of the race in the control session.
     pub(super) async fn control_script(&mut self, script: &str) -> Result<(), Failure> {
-        let answers = self.control.answers(script).await;
-        self.note_answers(0, answers)
+        let session = self.stage.as_mut().unwrap_or(&mut self.control);
+        let answers = session.answers(script).await;
+        self.note_answers(0, Vec::new(), answers)
     }
 
-    fn note_answers(&mut self, session: usize, answers: Answers) -> Result<(), Failure> {
+    fn note_answers(
+        &mut self,
+        session: usize,
+        notices: Vec<String>,
+        answers: Answers,
+    ) -> Result<(), Failure> {
         if let Some(failure) = answers.failure {
             return Err(failure);
         }
-        if let Some(Some(table)) = answers.tables.into_iter().last() {
-            let tables = vec![Some(RaceTable { columns: table.columns, rows: table.rows })];
-            self.events.push(RaceEvent {
-                session,
-                kind: RaceEventKind::Script,
-                tables,
-                ..RaceEvent::default()
-            });
+        let last = answers.tables.into_iter().last().flatten();
+        if last.is_some() || !notices.is_empty() {
+            let tables = vec![last.map(|table| RaceTable { columns: table.columns, rows: table.rows })];
+            let kind = RaceEventKind::Script;
+            self.events.push(RaceEvent { session, kind, tables, notices, ..RaceEvent::default() });
         }
         Ok(())
     }
@@ -210,8 +221,11 @@ impl Driver {
 
     /// Keeps what has come in, without waiting.
     async fn look(&mut self) {
-        // Lets the runtime look at the sockets first.
-        tokio::task::yield_now().await;
+        // Lets the runtime look at the sockets, and tasks that read them take what is there.
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+        self.lanes.iter_mut().for_each(Lane::listen);
         while let Some(Some((session, ended))) = futures_util::FutureExt::now_or_never(self.flying.next()) {
             self.arrive(session, ended);
         }
@@ -298,7 +312,11 @@ impl Driver {
         let (step, told) = (running.one.step, std::mem::replace(&mut running.told, true));
         self.new_waiter = true;
         if !told {
-            let notices = self.lanes[session].take_notices();
+            // What is said to wait at once hasn't been listened to.
+            let notices = match self.is_said_to_wait(session) {
+                true => Vec::new(),
+                false => self.lanes[session].take_notices(),
+            };
             let event = RaceEvent { notices, ..self.event(step, RaceEventKind::Waits) };
             self.events.push(event);
         }
@@ -309,27 +327,21 @@ impl Driver {
     pub(super) async fn settle(&mut self, just_sent: Option<usize>) -> Result<(), Failure> {
         loop {
             self.look().await;
-            self.tell_arrivals();
+            self.tell_arrivals(|running| !running.told);
+            // Whoever was let go comes before those that wait behind him, however fast they are.
+            let was_released = self.settle_released(just_sent).await?;
+            self.tell_arrivals(|_| true);
             let free = self.lanes.iter_mut().find(|lane| !lane.is_busy() && !lane.line.is_empty());
             if let Some(next) = free.and_then(|lane| lane.line.pop_front()) {
                 self.launch(next).await?;
                 continue;
             }
-            let mut waiting = self.waiting();
-            waiting.retain(|session| !(Some(*session) == just_sent && self.is_said_to_wait(*session)));
-            if waiting.is_empty() {
-                return Ok(());
+            if was_released || (self.released && !self.waiting_on_their_own(just_sent).is_empty()) {
+                continue;
             }
-            if std::mem::take(&mut self.released) {
-                let blocked = self.blocked(&waiting).await?;
-                waiting.retain(|session| !blocked.contains(session));
-                for session in &waiting {
-                    self.lanes[*session].running.iter_mut().for_each(|running| running.waiting = false);
-                }
-                if !waiting.is_empty() {
-                    self.until_settled(&waiting, false).await?;
-                    continue;
-                }
+            // With this policy the next step isn't put off for it.
+            if self.race().blocked == Blocked::Wait {
+                return Ok(());
             }
             if !std::mem::take(&mut self.new_waiter) || self.waiting().len() < 2 {
                 return Ok(());
@@ -342,6 +354,28 @@ impl Driver {
             }
             return Ok(());
         }
+    }
+
+    /// Waits for those that were let go until they are done or wait again. Returns false when nobody was.
+    async fn settle_released(&mut self, just_sent: Option<usize>) -> Result<bool, Failure> {
+        let mut waiting = self.waiting_on_their_own(just_sent);
+        if waiting.is_empty() || !std::mem::take(&mut self.released) {
+            return Ok(false);
+        }
+        let blocked = self.blocked(&waiting).await?;
+        waiting.retain(|session| !blocked.contains(session));
+        for session in &waiting {
+            self.lanes[*session].running.iter_mut().for_each(|running| running.waiting = false);
+        }
+        self.until_settled(&waiting, false).await?;
+        Ok(!waiting.is_empty())
+    }
+
+    /// Waiting sessions, but for one that was just sent its step and is only said to wait.
+    fn waiting_on_their_own(&self, just_sent: Option<usize>) -> Vec<usize> {
+        let mut waiting = self.waiting();
+        waiting.retain(|session| !(Some(*session) == just_sent && self.is_said_to_wait(*session)));
+        waiting
     }
 
     /// True for a step that the schedule has said to wait, whether or not it does.
@@ -379,14 +413,14 @@ impl Driver {
             .any(|start| reachable(&edges, start).any(|at| reachable(&edges, at).any(|back| back == at))))
     }
 
-    /// Tells the steps that have come in: the one just sent, then those that had waited, in the order in
-    /// which they were sent; a failure before those that it let go on, unless sessions go on after errors,
-    /// as PostgreSQL's isolation tester has it.
-    fn tell_arrivals(&mut self) {
+    /// Tells the steps that have come in and that `are_meant`: the one just sent, then those that had waited,
+    /// in the order in which they were sent; a failure before those that it let go on, unless sessions go
+    /// on after errors, as PostgreSQL's isolation tester has it.
+    fn tell_arrivals(&mut self, are_meant: impl Fn(&Running) -> bool) {
         loop {
             let failure_first = !self.race().continues_after_errors();
             let rank = |(session, lane): (usize, &Lane)| {
-                let running = lane.running.as_ref()?;
+                let running = lane.running.as_ref().filter(|running| are_meant(running))?;
                 let failed = running.arrived.as_ref()?.result.is_err();
                 Some((running.told, !(failed && failure_first), running.number, session))
             };
@@ -427,7 +461,9 @@ impl Driver {
             .into_iter()
             .map(|table| table.map(|table| RaceTable { columns: table.columns, rows: table.rows }))
             .collect();
+        self.lanes[session].listen();
         (event.affected, event.notices) = (affected, self.lanes[session].take_notices());
+        event.notifications = self.notifications(session);
         event.error =
             result.as_ref().err().map(failure_of).map(|(cause, message, _)| RaceFailure { cause, message });
         self.remember(one.step, began, &event, &values);

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::super::{step::Stop, worker::Worker};
 use crate::{
     plan::{Footprint, Marker, Scheduled, StepRef},
-    target::{Notices, ResultTable},
+    target::{Ears, Notices, Notification, ResultTable},
 };
 
 /// A session's place in a schedule.
@@ -27,6 +27,10 @@ pub(super) struct Lane {
     pub notices: Notices,
     /// How many notices of this schedule were told.
     pub told_notices: usize,
+    /// Messages of `NOTIFY` that it got and that aren't told yet.
+    pub notifications: Vec<Notification>,
+    /// Where it hears what the server says unasked, also while a step is under way.
+    ears: Option<Ears>,
 }
 
 /// A step under way.
@@ -59,8 +63,10 @@ pub(super) struct Ended {
 }
 
 impl Lane {
-    pub(super) fn new(worker: Worker, pid: i32) -> Self {
+    pub(super) fn new(mut worker: Worker, pid: i32) -> Self {
         Self {
+            ears: worker.session().ears(),
+            notifications: Vec::new(),
             worker: Some(worker),
             pid,
             running: None,
@@ -70,6 +76,15 @@ impl Lane {
             holds: false,
             notices: Notices::default(),
             told_notices: 0,
+        }
+    }
+
+    /// Keeps what the server has said since the last time.
+    pub(super) fn listen(&mut self) {
+        if let Some(ears) = &self.ears {
+            let heard = ears.take();
+            self.notices.borrow_mut().extend(heard.notices);
+            self.notifications.extend(heard.notifications);
         }
     }
 

@@ -8,6 +8,7 @@
 
 mod act;
 mod drive;
+mod hear;
 mod history;
 mod lane;
 mod run;

@@ -62,6 +62,7 @@ pub(super) async fn carry_out(
     }
     let mut record = ScheduleRecord {
         schedule: race.schedule_text(schedule),
+        steps: race.names_of(schedule),
         events: std::mem::take(&mut driver.events),
         ..ScheduleRecord::default()
     };
@@ -134,6 +135,7 @@ async fn steps(driver: &mut Driver, schedule: &[Scheduled]) -> Result<bool, Fail
         }
         driver.launch(one.clone()).await?;
         driver.settle(Some(session)).await?;
+        driver.tell_told();
     }
     Ok(true)
 }
@@ -162,7 +164,11 @@ async fn finish(driver: &mut Driver) -> Result<(), Failure> {
         if !driver.is_any_busy() {
             return Ok(());
         }
-        if driver.next_arrival(STUCK_PATIENCE).await {
+        let patience = match driver.race().blocked {
+            Blocked::Wait => DUE_PATIENCE,
+            Blocked::Defer | Blocked::Strict => STUCK_PATIENCE,
+        };
+        if driver.next_arrival(patience).await {
             continue;
         }
         match driver.waiting().first().copied() {
@@ -196,6 +202,9 @@ async fn end(driver: &mut Driver) -> Result<(), Failure> {
         }
         if open {
             driver.lanes[session].at_rest().end_transaction().await;
+            // What the server says to that is nobody's business.
+            driver.lanes[session].listen();
+            driver.lanes[session].take_notices();
         }
     }
     Ok(())

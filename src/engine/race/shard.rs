@@ -70,17 +70,22 @@ async fn work(common: &Arc<Common>, shard: RaceShard) -> Result<Vec<Tally>, Race
         control.script(script).await.map_err(|failure| RaceError::Script { what: "teardown", failure })?;
     }
     let lanes = lanes(common, race, &shard, prepared, columns).await?;
+    let stage = stage(common, race, &shard).await?;
     let pids: Vec<i32> = lanes.iter().map(|lane| lane.pid).collect();
     let probe = BlockedProbe::prepare(&mut control, &pids).await.map_err(RaceError::Failed)?;
     let mut place = Place { reset: shard.reset, invariants, seed: settings.seed };
     let level = settings.levels[0];
     let mut driver = Driver::new(Arc::clone(&settings.plan), settings.race, level, lanes, control, probe);
+    driver.stage = stage;
     driver.quick_deadlocks = settings.quick_deadlocks && !race.continues_after_errors();
     driver.unique = unique;
     let worked = levels(common, &mut driver, &mut place, &links).await;
-    let Driver { lanes, control, .. } = driver;
+    let Driver { lanes, control, stage, .. } = driver;
     for session in lanes.into_iter().filter_map(|lane| lane.worker?.session) {
         session.close().await;
+    }
+    if let Some(stage) = stage {
+        stage.close().await;
     }
     control.close().await;
     worked.map_err(RaceError::Failed)
@@ -130,6 +135,9 @@ async fn prepare(race: &Race, control: &mut Session) -> Result<Vec<Prepared>, Ra
 /// rows. What can't be parsed yet, because a step makes its table, is taken for something without rows.
 async fn columns(race: &Race, control: &mut Session) -> ScriptColumns {
     let mut columns = BTreeMap::new();
+    if race.is_scripts() {
+        return Arc::new(columns);
+    }
     for statement in race.plan.statements.iter().filter(|statement| statement.is_script) {
         let mut all = Vec::new();
         for part in split_statements(&statement.text) {
@@ -139,6 +147,17 @@ async fn columns(race: &Race, control: &mut Session) -> ScriptColumns {
         columns.insert(statement.text.clone(), all);
     }
     Arc::new(columns)
+}
+
+/// A session for the race's own scripts, where the others are for scripts, too.
+async fn stage(common: &Common, race: &Race, shard: &RaceShard) -> Result<Option<Session>, RaceError> {
+    if !race.is_scripts() {
+        return Ok(None);
+    }
+    let application_name = format!("{}scripts", shard.session.application_name);
+    let own = SessionSettings { application_name, ..shard.session.clone() };
+    let session = Session::connect_for_scripts(&common.settings.endpoint, &own).await;
+    session.map(Some).map_err(|error| RaceError::Connect(error.to_string()))
 }
 
 async fn lanes(
@@ -166,7 +185,14 @@ async fn lanes(
     let recorder = Rc::new(RefCell::new(Recorder::new(1)));
     let mut lanes = Vec::new();
     for number in 0..race.plan.load.concurrency {
-        let session = open_session(&shared, number, "").await;
+        let session = match race.is_scripts() {
+            true => {
+                let application_name = format!("{}w{number}", shard.session.application_name);
+                let own = SessionSettings { application_name, ..shard.session.clone() };
+                Session::connect_for_scripts(&settings.endpoint, &own).await
+            }
+            false => open_session(&shared, number, "").await,
+        };
         let session = session.map_err(|error| RaceError::Connect(error.to_string()))?;
         let pid = session.server_id();
         let services = settings.services.iter().map(ServiceConnections::new).collect::<Result<_, _>>();

@@ -142,6 +142,7 @@ fn race(
         levels,
         expect: expect?,
         setup: texts(written.setup.as_ref()),
+        has_setup: written.setup.is_some(),
         teardown: texts(written.teardown.as_ref()),
         sessions,
         schedules: schedules?,

@@ -28,6 +28,8 @@ pub struct Race {
     /// Scripts before and after every schedule.
     pub setup: Vec<String>,
     pub teardown: Vec<String>,
+    /// It says itself what comes before a schedule, even if that is nothing.
+    pub has_setup: bool,
     pub sessions: Vec<RaceSession>,
     pub schedules: Schedules,
     /// Most interleavings of `all`.
@@ -141,6 +143,19 @@ impl Race {
         self.on_error == OnError::Continue
     }
 
+    /// True when its sessions only send SQL that needs no values and whose rows nobody uses, and go on after
+    /// errors: what PostgreSQL's isolation tester does.
+    pub fn is_scripts(&self) -> bool {
+        let mut steps = self.sessions.iter().flat_map(|session| &session.steps);
+        self.continues_after_errors()
+            && self.plan.statements.iter().all(|statement| statement.is_script)
+            && steps.all(|step| match &step.action {
+                RaceAction::Begin | RaceAction::Commit | RaceAction::Rollback => true,
+                RaceAction::Do(Step::Sql(sql)) => !sql.needs_rows(),
+                RaceAction::Do(_) => false,
+            })
+    }
+
     /// How many steps each session has.
     pub fn lengths(&self) -> Vec<usize> {
         self.sessions.iter().map(|session| session.steps.len()).collect()
@@ -155,6 +170,17 @@ impl Race {
         let text = if unique { name.clone() } else { format!("{session}.{name}") };
         let plain = |c: char| c.is_alphanumeric() || "_-.".contains(c);
         if text.chars().all(plain) { text } else { format!("\"{text}\"") }
+    }
+
+    /// The names of a schedule's steps, with their sessions' where several have one of the name.
+    pub fn names_of(&self, schedule: &Schedule) -> Vec<String> {
+        let name = |at: StepRef| {
+            let (session, name) = (&self.sessions[at.session].name, &self.step(at).name);
+            let same =
+                self.sessions.iter().flat_map(|session| &session.steps).filter(|one| one.name == *name);
+            if same.count() > 1 { format!("{session}.{name}") } else { name.clone() }
+        };
+        schedule.0.iter().map(|one| name(one.step)).collect()
     }
 
     /// A schedule as `--schedule` reads it back.

@@ -53,10 +53,14 @@ impl Piece {
 }
 
 /// Finds the independent steps of a race at a level. Without `links` every table is taken for a plain
-/// one that no foreign key connects.
+/// one that no foreign key connects. Sessions that go on after errors have none: what state a transaction
+/// is in, and which scripts began it, isn't known.
 pub fn reduction(race: &Race, level: Isolation, links: Option<&TableLinks>) -> Reduction {
     let lengths = race.lengths();
     let mut reduction = Reduction { independence: Independence::none(&lengths), reasons: Vec::new() };
+    if race.continues_after_errors() {
+        return reduction;
+    }
     let mut numbers = Numbers { links, others: BTreeMap::new() };
     let sessions: Vec<Vec<Piece>> =
         (0..lengths.len()).map(|session| pieces(race, session, level, &mut numbers)).collect();
