@@ -21,6 +21,8 @@
 //! 8. [`measure::collect`] turns records into [`measure::RunResults`].
 //! 9. [`verdict::judge`] takes the verdict from them, and [`report`] makes text of both.
 //!
+//! Beside this line, [`import`] makes the text of a scenario out of another tool's test.
+//!
 //! # What always holds
 //!
 //! - `scenario` and `plan` know no driver and no clock. The engine never prints, formats or
@@ -39,6 +41,7 @@ pub mod dialect;
 pub mod engine;
 pub mod expression;
 pub mod fixture;
+pub mod import;
 pub mod measure;
 pub mod outcome;
 pub mod plan;

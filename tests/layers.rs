@@ -34,13 +34,32 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
         "measure",
         &["cli", "engine", "expression", "fixture", "report", "run", "scenario", "target", "verdict"],
     ),
+    (
+        "import",
+        &[
+            "cli",
+            "engine",
+            "expression",
+            "fixture",
+            "measure",
+            "plan",
+            "report",
+            "run",
+            "target",
+            "verdict",
+        ],
+    ),
     ("verdict", &["cli", "engine", "expression", "fixture", "report", "run", "target"]),
     ("report", &["cli", "engine", "expression", "fixture", "run", "scenario", "target"]),
 ];
 
+/// Rooms, and the only other rooms that may import them.
+const USERS: &[(&str, &[&str])] = &[("import", &["cli"])];
+
 /// Crates, and the only rooms that may name them.
 const HOMES: &[(&str, &[&str])] = &[
     ("sqlx", &["target"]),
+    ("tokio_postgres", &["target"]),
     ("clap", &["cli"]),
     ("comfy_table", &["report"]),
     ("indicatif", &["report"]),
@@ -115,6 +134,7 @@ fn rooms_import_only_what_lies_before_them() {
         "engine",
         "expression",
         "fixture",
+        "import",
         "measure",
         "plan",
         "report",
@@ -133,6 +153,11 @@ fn rooms_import_only_what_lies_before_them() {
                 if forbidden.contains(&import.as_str()) || forbidden.contains(&"*") {
                     wrong.push(format!("{shown} ({name}) imports {import}"));
                 }
+            }
+        }
+        for (name, users) in USERS.iter().filter(|(name, _)| *name != room) {
+            if imports(&text).iter().any(|import| import == name) && !users.contains(&room.as_str()) {
+                wrong.push(format!("{shown} imports {name}, which is for {}", users.join(", ")));
             }
         }
         for (name, homes) in HOMES {

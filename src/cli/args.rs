@@ -42,6 +42,8 @@ pub(super) enum Command {
     Explain(ExplainArguments),
     /// Write a scenario to start from
     Init(InitArguments),
+    /// Make a scenario of a PostgreSQL isolation test specification
+    Import(ImportArguments),
     /// Remove what an earlier, killed run left behind
     Clean(CleanArguments),
     /// Print the JSON Schema of scenario files, for editors
@@ -207,6 +209,19 @@ pub(super) struct InitArguments {
     /// Write TOML instead of YAML
     #[arg(long)]
     pub toml: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct ImportArguments {
+    /// Specification, as PostgreSQL's isolationtester reads it
+    #[arg(value_name = "FILE.spec")]
+    pub file: PathBuf,
+    /// Write here (`-`: to stdout) instead of FILE.yaml beside the specification
+    #[arg(long, short, value_name = "PATH")]
+    pub output: Option<PathBuf>,
+    /// Replace a file that is there already
+    #[arg(long)]
+    pub force: bool,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -7,6 +7,7 @@ mod args;
 mod check;
 mod clean;
 mod console;
+mod import;
 mod init;
 mod outputs;
 mod places;
@@ -46,6 +47,7 @@ fn dispatch(arguments: Arguments, console: &Console) -> u8 {
         Command::Check(check) => check::check(&check, console),
         Command::Explain(explain) => check::explain(&explain, console),
         Command::Init(init) => self::init::init(&init, console),
+        Command::Import(import) => import::import_file(&import, console),
         Command::Clean(clean) => self::clean::clean(&clean, console),
         Command::Schema => console.result(&format!("{:#}\n", crate::scenario::json_schema())),
         Command::Completions { shell } => {

@@ -44,20 +44,22 @@ pub struct Loaded {
 
 /// Reads a scenario file. Errors are those after which there is no model at all.
 pub fn load(path: &Path, options: &LoadOptions<'_>) -> Result<Loaded, Problems> {
-    finish(reader::read(path)?, options)
+    let (source, syntax) = reader::read(path)?;
+    finish(source, syntax, options)
 }
 
 /// Reads a text as if it were the content of the file at `path`.
 pub fn load_str(path: &Path, text: &str, options: &LoadOptions<'_>) -> Result<Loaded, Problems> {
-    finish(reader::from_text(path, text)?, options)
+    let (source, syntax) = reader::from_text(path, text)?;
+    finish(source, syntax, options)
 }
 
-fn finish(mut source: Source, options: &LoadOptions<'_>) -> Result<Loaded, Problems> {
-    let (tree, mut problems) = match source.syntax {
+fn finish(mut source: Source, syntax: Syntax, options: &LoadOptions<'_>) -> Result<Loaded, Problems> {
+    let (tree, mut problems) = match syntax {
         Syntax::Yaml => yaml::parse(&source.text),
         Syntax::Toml => toml::parse(&source.text),
     };
-    source.masked = mask::places(&source.text, source.syntax, tree.as_ref());
+    source.masked = mask::places(&source.text, syntax, tree.as_ref());
     let Some(mut tree) = tree else { return Err(Problems::from(problems).with_source(source)) };
     let NodeKind::Map(_) = &tree.kind else {
         let problem = Problem::error(format!("a scenario is a map, not {}", tree.kind.describe()))

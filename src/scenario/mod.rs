@@ -42,6 +42,7 @@ pub use model::*;
 pub use node::{Node, NodeKind};
 pub use problem::{Problem, Problems, Severity};
 pub use race::*;
+pub use reader::read_specification;
 pub use schema::json_schema;
 pub use source::Source;
 pub use spanned::{OneOrMany, Spanned};

@@ -1,4 +1,4 @@
-//! A scenario file's text, with what is needed to point into it.
+//! A file's text, with what is needed to point into it.
 
 use std::{
     ops::Range,
@@ -25,21 +25,22 @@ impl Syntax {
     }
 }
 
-/// A scenario file.
+/// A scenario file, or a file that a scenario is made from.
 #[derive(Debug, Clone)]
 pub struct Source {
     /// As it was given.
     pub path: PathBuf,
     /// The whole text, without a byte order mark. Spans are byte offsets into it.
     pub text: String,
-    pub(super) syntax: Syntax,
+    /// None for a file that isn't a scenario.
+    pub(super) syntax: Option<Syntax>,
     /// Byte ranges that are never shown, in order.
     pub(super) masked: Vec<Range<usize>>,
     line_starts: Vec<usize>,
 }
 
 impl Source {
-    pub(super) fn new(path: PathBuf, text: String, syntax: Syntax) -> Self {
+    pub(super) fn new(path: PathBuf, text: String, syntax: Option<Syntax>) -> Self {
         let line_starts =
             std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         Self { path, text, syntax, masked: Vec::new(), line_starts }
@@ -95,7 +96,7 @@ mod tests {
 
     #[test]
     fn lines_and_columns_count_from_one_in_characters() {
-        let source = Source::new("a.yaml".into(), "ab\r\nçé: x\n".into(), Syntax::Yaml);
+        let source = Source::new("a.yaml".into(), "ab\r\nçé: x\n".into(), Some(Syntax::Yaml));
         let places = [0, 1, 4, 6, 8, 13, 99].map(|offset| source.line_column(offset));
         assert_eq!(places, [(1, 1), (1, 2), (2, 1), (2, 2), (2, 3), (3, 1), (3, 1)]);
         assert_eq!(source.line(1), 0..2);
@@ -104,7 +105,7 @@ mod tests {
 
     #[test]
     fn secrets_are_masked_line_for_line() {
-        let mut source = Source::new("a.yaml".into(), "a: se\ncret\nb: c\n".into(), Syntax::Yaml);
+        let mut source = Source::new("a.yaml".into(), "a: se\ncret\nb: c\n".into(), Some(Syntax::Yaml));
         assert_eq!(source.without_secrets(), source.text);
         source.masked = vec![3..10, 5..8, 14..15];
         assert_eq!(source.without_secrets(), "a: ***\n\nb: ***\n");

@@ -69,7 +69,7 @@ impl Decoder<'_> {
     /// Steps over what opens a scalar.
     fn open(&mut self, value: &str) -> Option<Style> {
         let rest = self.rest();
-        if self.source.syntax == Syntax::Toml {
+        if self.source.syntax == Some(Syntax::Toml) {
             let (skip, style) = match rest {
                 _ if rest.starts_with("\"\"\"") => (3, Style::Double { folds: false }),
                 _ if rest.starts_with("'''") => (3, Style::Literal),
