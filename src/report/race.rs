@@ -4,7 +4,7 @@
 use anstyle::{AnsiColor, Style as TextStyle};
 
 use super::{
-    cells::{cut, grouped, lines, number, plain, right, table, text, verdict_cell, wrapped},
+    cells::{cut, grouped, lines, number, plain, table, text, verdict_cell, wrapped},
     diagram::diagram,
     document::Document,
     table::{Style, head, verdict},
@@ -16,7 +16,7 @@ use crate::{
     verdict::{Conclusion, judge_race},
 };
 
-const NAME: usize = 22;
+const NAME: usize = 33;
 const MOST_ROWS: usize = 5;
 
 /// The whole report.
@@ -31,7 +31,7 @@ pub fn race_table(document: &Document, style: &Style) -> String {
     );
     out.push_str(&wrapped(&line, "  ", style.width));
     out.push_str(&matrix(&document.races, style));
-    out.push_str(&left_out(&document.races, style));
+    out.push_str(&notes(&document.races, style));
     let mut shown: Vec<&str> = Vec::new();
     for race in &document.races {
         let is_wrong = judge_race(race).0 == Conclusion::Fail;
@@ -59,7 +59,7 @@ pub fn race_table(document: &Document, style: &Style) -> String {
 fn matrix(races: &[RaceResults], style: &Style) -> String {
     let mut out = style.heading("Races");
     let pruned = races.iter().any(|race| race.pruned > 0);
-    let mut header = vec!["race", "isolation", "schedules", "hold", "broken", "errors"];
+    let mut header = vec!["race and level", "schedules", "hold", "broken", "errors"];
     if pruned {
         header.push("pruned");
     }
@@ -67,11 +67,12 @@ fn matrix(races: &[RaceResults], style: &Style) -> String {
     let mut table = table(style, &header);
     let mut before = "";
     for race in races {
-        let name = if race.race == before { "" } else { &race.race };
-        before = &race.race;
+        if race.race != before {
+            table.add_row(vec![text(&cut(&race.race, NAME))]);
+            before = &race.race;
+        }
         let mut row = vec![
-            text(&cut(name, NAME)),
-            right(race.isolation.name()),
+            text(&format!("  {}", race.isolation.name())),
             number(race.executed + race.pruned),
             number(race.holds),
             number(race.violated),
@@ -95,44 +96,47 @@ fn matrix(races: &[RaceResults], style: &Style) -> String {
     out
 }
 
-/// How many interleavings weren't driven, and why.
-fn left_out(races: &[RaceResults], style: &Style) -> String {
-    let mut out = String::new();
+/// How many interleavings weren't driven and why, what failed, and which anomalies there were. Levels at
+/// which the same is to be said share a line.
+fn notes(races: &[RaceResults], style: &Style) -> String {
+    let mut notes: Vec<(&str, String, Vec<&str>)> = Vec::new();
     for race in races {
-        if let Some(count) = race.left_out.filter(|count| *count > 0) {
-            let line = format!(
-                "{} at {}: {} of {} interleavings left out, because they can't differ: {}",
-                race.race,
-                race.isolation,
-                grouped(count),
-                race.interleavings,
-                race.left_out_because.join("; ")
-            );
-            out.push_str(&wrapped(&line, "  ", style.width).replacen("  ", "", 1));
-        }
-        let counts = |counts: &indexmap::IndexMap<String, u64>| {
-            counts.iter().map(|(name, count)| format!("{name} {}", grouped(*count))).collect::<Vec<_>>()
-        };
-        if !race.causes.is_empty() {
-            let line = format!(
-                "{} at {}: failed sessions: {}",
-                race.race,
-                race.isolation,
-                counts(&race.causes).join(", ")
-            );
-            out.push_str(&wrapped(&line, "  ", style.width).replacen("  ", "", 1));
-        }
-        if !race.anomalies.is_empty() {
-            let line = format!(
-                "{} at {}: anomalies: {}",
-                race.race,
-                race.isolation,
-                counts(&race.anomalies).join(", ")
-            );
-            out.push_str(&wrapped(&line, "  ", style.width).replacen("  ", "", 1));
+        for said in notes_of(race) {
+            match notes.iter_mut().find(|(name, note, _)| *name == race.race && *note == said) {
+                Some((_, _, levels)) => levels.push(race.isolation.name()),
+                None => notes.push((&race.race, said, vec![race.isolation.name()])),
+            }
         }
     }
+    let mut out = String::new();
+    for (race, note, levels) in notes {
+        let line = format!("{race} at {}: {note}", levels.join(", "));
+        out.push_str(&wrapped(&line, "  ", style.width).replacen("  ", "", 1));
+    }
     if out.is_empty() { out } else { format!("\n{out}") }
+}
+
+fn notes_of(race: &RaceResults) -> Vec<String> {
+    let counts = |counts: &indexmap::IndexMap<String, u64>| {
+        let counts = counts.iter().map(|(name, count)| format!("{name} {}", grouped(*count)));
+        counts.collect::<Vec<_>>().join(", ")
+    };
+    let mut notes = Vec::new();
+    if let Some(count) = race.left_out.filter(|count| *count > 0) {
+        notes.push(format!(
+            "{} of {} interleavings left out, because they can't differ: {}",
+            grouped(count),
+            race.interleavings,
+            race.left_out_because.join("; ")
+        ));
+    }
+    if !race.causes.is_empty() {
+        notes.push(format!("failed sessions: {}", counts(&race.causes)));
+    }
+    if !race.anomalies.is_empty() {
+        notes.push(format!("anomalies: {}", counts(&race.anomalies)));
+    }
+    notes
 }
 
 fn counter_example(

@@ -348,11 +348,26 @@ impl Driver {
             }
             if self.is_deadlocked(None).await? {
                 // The server breaks it soon, and what comes next depends on whom it chooses.
-                self.next_arrival(DEADLOCK_PATIENCE).await;
+                self.until_one_fails(DEADLOCK_PATIENCE).await;
                 (self.released, self.new_waiter) = (true, true);
                 continue;
             }
             return Ok(());
+        }
+    }
+
+    /// Waits until a step has failed. Who is let go by its failure may be heard of before it.
+    async fn until_one_fails(&mut self, patience: Duration) {
+        let begun = Instant::now();
+        let has_failed = |lane: &Lane| {
+            let arrived = lane.running.as_ref().and_then(|running| running.arrived.as_ref());
+            arrived.is_some_and(|ended| ended.result.is_err())
+        };
+        while !self.lanes.iter().any(has_failed) {
+            let left = patience.saturating_sub(begun.elapsed());
+            if left.is_zero() || !self.next_arrival(left).await {
+                return;
+            }
         }
     }
 
