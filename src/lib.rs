@@ -23,6 +23,10 @@
 //!
 //! Beside this line, [`import`] makes the text of a scenario out of another tool's test.
 //!
+//! What a run broke can be made a race: [`run::shrink`] reads a result document, builds races of two
+//! operations ([`shrink::build`]), drives them, and makes the first that shows it as small as it gets
+//! ([`shrink::changes`]).
+//!
 //! # What always holds
 //!
 //! - `scenario` and `plan` know no driver and no clock. The engine never prints, formats or
@@ -48,6 +52,7 @@ pub mod plan;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod shrink;
 pub mod target;
 pub mod units;
 pub mod verdict;

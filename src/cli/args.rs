@@ -36,6 +36,10 @@ pub(super) enum Command {
     Report(ReportArguments),
     /// Drive the races of scenarios step by step through their interleavings
     Race(RaceArguments),
+    /// Write the smallest race that shows what a run broke
+    Shrink(ShrinkArguments),
+    /// Say how often the listed schedules of a race break something
+    Replay(ReplayArguments),
     /// Validate scenarios without running them
     Check(CheckArguments),
     /// Print what a scenario will do: steps, weights, retries, locks
@@ -175,6 +179,65 @@ pub(super) struct RaceArguments {
 }
 
 #[derive(Debug, Clone, Args)]
+pub(super) struct ShrinkArguments {
+    /// Result document of a run (`deadheat run --json PATH`)
+    #[arg(value_name = "RESULT.json")]
+    pub result: PathBuf,
+    /// The file to write; NAME-race.yaml beside the scenario when not given
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Write over a file that is there already
+    #[arg(long)]
+    pub force: bool,
+    /// The scenario, when it isn't any more where the document says
+    #[arg(long, value_name = "FILE")]
+    pub scenario_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub scenario: ScenarioArguments,
+    /// Show just this: an invariant's name, or `deadlock`
+    #[arg(long, value_name = "NAME")]
+    pub only: Option<String>,
+    /// How long the search may take
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub budget: std::time::Duration,
+    /// Draw everything random from this number; the run's own when not given
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Allow a host that isn't this machine
+    #[arg(long = "allow-host", value_name = "HOST")]
+    pub allowed_hosts: Vec<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct ReplayArguments {
+    /// Scenario file (.yaml or .toml) with a race that lists its schedules
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub scenario: ScenarioArguments,
+    /// How often each schedule is driven
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub times: u64,
+    /// Draw everything random from this number, as an earlier run printed it
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Replay only the race of this name (may be given more than once)
+    #[arg(long, value_name = "NAME")]
+    pub only: Vec<String>,
+    /// Replay this order of steps instead of the listed ones
+    #[arg(long, value_name = "STEPS")]
+    pub schedule: Option<String>,
+    #[command(flatten)]
+    pub outputs: OutputArguments,
+    /// Write the result document (`-`: to stdout, alone)
+    #[arg(long, value_name = "PATH")]
+    pub json: Option<PathBuf>,
+    /// Allow a host that isn't this machine
+    #[arg(long = "allow-host", value_name = "HOST")]
+    pub allowed_hosts: Vec<String>,
+}
+
+#[derive(Debug, Clone, Args)]
 pub(super) struct CheckArguments {
     /// Scenario files (.yaml or .toml)
     #[arg(required = true, value_name = "FILE")]
@@ -229,6 +292,11 @@ pub(super) struct CleanArguments {
     /// Database whose password is used (DATABASE_URL is looked at too)
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     pub database: Option<String>,
+}
+
+/// Reads a time with its unit.
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    crate::units::parse_duration(text).map_err(|error| error.to_string())
 }
 
 /// Reads `NAME=VALUE`.

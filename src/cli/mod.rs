@@ -12,8 +12,10 @@ mod init;
 mod outputs;
 mod places;
 mod race;
+mod replay;
 mod report;
 mod run;
+mod shrink;
 
 use std::process::ExitCode;
 
@@ -44,6 +46,8 @@ fn dispatch(arguments: Arguments, console: &Console) -> u8 {
         Command::Run(run) => self::run::run(&run, console),
         Command::Report(report) => self::report::report(&report, console),
         Command::Race(race) => self::race::race(&race, console),
+        Command::Shrink(shrink) => self::shrink::shrink(&shrink, console),
+        Command::Replay(replay) => self::replay::replay(&replay, console),
         Command::Check(check) => check::check(&check, console),
         Command::Explain(explain) => check::explain(&explain, console),
         Command::Init(init) => self::init::init(&init, console),

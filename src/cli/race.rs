@@ -56,6 +56,7 @@ async fn race_file(
         schedule: arguments.schedule.clone(),
         no_reduction: arguments.no_reduction,
         transcript: arguments.transcript,
+        times: None,
     };
     console.hide(&options.run.targets.iter().map(|(_, url)| url.clone()).collect::<Vec<_>>());
     let mut watcher = ConsoleWatcher::new(console);

@@ -51,7 +51,27 @@ pub(super) fn run(arguments: &RunArguments, console: &Console) -> u8 {
         }
         (documents, statuses)
     });
-    overall(statuses.into_iter().chain(outputs.write(&documents, console)))
+    let written = outputs.write(&documents, console);
+    if written.iter().all(|status| *status == status::PASS) {
+        offer_to_shrink(arguments, &documents, console);
+    }
+    overall(statuses.into_iter().chain(written))
+}
+
+/// What a run broke can be shrunk from its document, when there is one.
+fn offer_to_shrink(arguments: &RunArguments, reported: &[Reported], console: &Console) {
+    if let (Some(path), [Reported::Ran(document)]) = (&arguments.json, reported)
+        && path != Path::new("-")
+        && !document.incidents.is_empty()
+    {
+        let line =
+            format!("To search the smallest race that shows it: deadheat shrink {}\n", path.display());
+        if outputs::takes_stdout(&outputs_of(arguments).paths()) {
+            console.note(line.trim_end());
+        } else {
+            console.result(&line);
+        }
+    }
 }
 
 fn outputs_of(arguments: &RunArguments) -> Outputs<'_> {

@@ -82,11 +82,16 @@ impl InvariantState {
         self.results
     }
 
-    /// Checks every invariant once more, and returns what was found now.
-    pub(super) async fn judge(&mut self, session: &mut Session) -> Vec<InvariantResult> {
+    /// Checks every invariant once more, and returns what was found now. `operations` is what they find
+    /// under this name.
+    pub(super) async fn judge(
+        &mut self,
+        operations: &Value,
+        session: &mut Session,
+    ) -> Vec<InvariantResult> {
         self.results = self.plan.invariants.iter().map(empty_result).collect();
         for index in 0..self.results.len() {
-            self.check(index, Phase::After, None, session).await;
+            self.check(index, Phase::After, Some(operations), session).await;
         }
         self.frame.release_rows();
         std::mem::take(&mut self.results)

@@ -5,6 +5,7 @@ mod application;
 mod coarse;
 mod collect;
 mod distribution;
+mod incident;
 mod live;
 mod race;
 mod recorder;
@@ -19,6 +20,7 @@ pub use application::{
 pub use coarse::CoarseRecording;
 pub use collect::{Collected, collect};
 pub use distribution::{Distribution, Recording};
+pub use incident::{Incident, Suspects};
 pub use live::{InTransaction, LiveBoard, LiveCounters, LiveTotals};
 pub use race::*;
 pub use recorder::{

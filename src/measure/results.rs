@@ -6,7 +6,7 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::{distribution::Distribution, race::RaceResults};
+use super::{distribution::Distribution, incident::Incident, race::RaceResults};
 use crate::outcome::{Cause, Isolation};
 
 /// Everything that a run measured.
@@ -73,6 +73,8 @@ pub struct RunResults {
     pub timeline: Vec<TimelineEntry>,
     /// The first message of each kind of failure, most frequent first.
     pub errors: Vec<ErrorSample>,
+    /// What the run broke, and the operations that may be to blame.
+    pub incidents: Vec<Incident>,
     /// Races by level, when races were driven and no load.
     pub races: Vec<RaceResults>,
 }

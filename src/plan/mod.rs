@@ -25,6 +25,7 @@ mod service;
 mod sign;
 mod sql;
 mod statement;
+mod tables;
 mod work;
 
 pub use arrivals::{Arrivals, Piece};
@@ -37,3 +38,4 @@ pub use race::*;
 pub use request::*;
 pub use retry::{Jitter, Retried, RetryPolicy};
 pub use sql::quote_identifier;
+pub use tables::{tables_locked, tables_named};

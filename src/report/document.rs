@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     measure::{
         ApplicationResults, ArrivalResults, Environment, ErrorSample, FixtureResults, GateResults,
-        InvariantResult, IsolationResults, LockOrderResults, OperationResults, Overlap, RaceResults,
-        ReleaseResults, RetryResults, RunResults, TimelineEntry, WaitResults,
+        Incident, InvariantResult, IsolationResults, LockOrderResults, OperationResults, Overlap,
+        RaceResults, ReleaseResults, RetryResults, RunResults, TimelineEntry, WaitResults,
     },
     verdict::{Conclusion, GradeResult, ThresholdResult, Verdict},
 };
@@ -65,6 +65,8 @@ pub struct Document {
     pub file_text: Option<String>,
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub vars: IndexMap<String, String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub incidents: Vec<Incident>,
     #[serde(default)]
     pub races: Vec<RaceResults>,
 }
@@ -103,6 +105,7 @@ impl Document {
             fixtures,
             timeline,
             errors,
+            incidents,
             races,
         } = results;
         let Verdict { verdict, reasons, grade, thresholds, requirements, grades } = verdict;
@@ -143,6 +146,7 @@ impl Document {
             fixtures,
             errors,
             timeline,
+            incidents,
             races,
         }
     }
@@ -186,6 +190,7 @@ impl Document {
             fixtures,
             errors,
             timeline,
+            incidents,
             races,
         } = self;
         let results = RunResults {
@@ -218,6 +223,7 @@ impl Document {
             fixtures,
             timeline,
             errors,
+            incidents,
             races,
         };
         (results, Verdict { verdict, reasons, grade, thresholds, requirements, grades })

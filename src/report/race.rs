@@ -56,6 +56,15 @@ pub fn race_table(document: &Document, style: &Style) -> String {
     out
 }
 
+/// One schedule as a picture, with the invariants that it broke.
+pub fn one_race(sessions: &[String], record: &ScheduleRecord, style: &Style) -> String {
+    let mut out = diagram(sessions, &record.events, style);
+    for invariant in &record.invariants {
+        out.push_str(&broken(invariant, style));
+    }
+    out
+}
+
 fn matrix(races: &[RaceResults], style: &Style) -> String {
     let mut out = style.heading("Races");
     let pruned = races.iter().any(|race| race.pruned > 0);
@@ -148,10 +157,7 @@ fn counter_example(
 ) -> String {
     let anomaly = record.anomaly.as_ref().map_or_else(String::new, |name| format!(": {name}"));
     let mut out = style.heading(&format!("{what} of {} at {}{anomaly}", plain(&race.race), race.isolation));
-    out.push_str(&diagram(&race.sessions, &record.events, style));
-    for invariant in &record.invariants {
-        out.push_str(&broken(invariant, style));
-    }
+    out.push_str(&one_race(&race.sessions, record, style));
     let again = format!(
         "Again: deadheat race {} --only {} --schedule '{}' --seed {}",
         document.file, race.race, record.schedule, document.seed

@@ -8,7 +8,7 @@ use anstyle::{AnsiColor, Style as TextStyle};
 use super::{
     cells::{grouped, plain, wrapped},
     document::Document,
-    sections,
+    incidents, sections,
 };
 use crate::{units::format_millis, verdict::Conclusion};
 
@@ -51,6 +51,7 @@ pub fn table(document: &Document, style: &Style) -> String {
         sections::errors,
         sections::does_not_apply,
         sections::invariants,
+        incidents::incidents,
         sections::requirements,
         sections::thresholds,
         sections::grades,

@@ -142,6 +142,7 @@ pub async fn run(
         application.unknown.extend(counted.unknown);
     }
     results.invariants = invariants.map(InvariantState::into_results).unwrap_or_default();
+    results.incidents = verdict::incidents(&plan, &results);
     let verdict = verdict::judge(&plan.thresholds, &plan.requirements, &plan.grades, &results);
     Ok(Finished { results, verdict, cleanup: closed.trouble })
 }

@@ -9,12 +9,15 @@ mod execute;
 mod own;
 mod prepare;
 mod race;
+mod search;
 mod service;
+mod shrink;
 mod trouble;
 
 pub use execute::{Finished, run};
 pub use prepare::{check_connected, load_plan};
 pub use race::{RaceOptions, race};
+pub use shrink::{ShrinkOptions, Shrunk, shrink};
 pub use trouble::{RunError, Trouble};
 
 use std::{path::PathBuf, sync::Arc};

@@ -18,7 +18,7 @@ use crate::{
     fixture::{Entry, OwnTables, create_schema, drop_schema, migrate, remember, seed},
     measure::{RaceResults, RunResults},
     outcome::Isolation,
-    plan::{Plan, Race, Schedule},
+    plan::{Plan, Race, Schedule, Schedules},
     scenario::{Problem, Problems, Source, did_you_mean},
     target::{Session, SessionSettings},
     verdict,
@@ -39,6 +39,8 @@ pub struct RaceOptions {
     pub no_reduction: bool,
     /// Every schedule's events are kept.
     pub transcript: bool,
+    /// Listed schedules are driven this often; once when `None`.
+    pub times: Option<u64>,
 }
 
 /// Runs the races of a scenario.
@@ -93,7 +95,7 @@ pub async fn race(
     results.duration_ms = begun.elapsed().as_secs_f64() * 1e3;
     watcher.stage("cleaning up");
     std::mem::take(&mut races.services).close(watcher);
-    let dropped = if run.keep { Ok(()) } else { races.drop_schemas(&mut opened).await };
+    let dropped = if run.keep { Ok(()) } else { drop_schemas(&races.schemas, &mut opened).await };
     let mut closed = opened.close(run.keep, watcher).await;
     if let Err(trouble) = dropped {
         closed = Closed { trouble: Some(trouble), ..closed };
@@ -131,6 +133,17 @@ fn choose(
             chosen.push((index, None));
         }
     }
+    if options.times.is_some() && options.schedule.is_none() {
+        chosen.retain(|(index, _)| matches!(plan.races[*index].schedules, Schedules::Listed(_)));
+        if chosen.is_empty() {
+            let problem = Problem::error(
+                "there is no schedule to replay: no race that was asked for lists its schedules",
+            );
+            return Err(usage(
+                problem.hint("name one with `--schedule`; `deadheat race` drives all interleavings"),
+            ));
+        }
+    }
     if let Some(text) = &options.schedule {
         let [(index, schedule)] = chosen.as_mut_slice() else {
             let problem = Problem::error("`--schedule` is for one race, and the file has several");
@@ -148,16 +161,16 @@ fn choose(
 }
 
 /// What the stages of one run of races share.
-struct Races<'a> {
-    plan: Arc<Plan>,
-    source: &'a Source,
-    options: &'a RaceOptions,
-    run_id: &'a str,
-    seed: u64,
-    stop: &'a StopSignal,
-    services: OpenedServices,
+pub(super) struct Races<'a> {
+    pub(super) plan: Arc<Plan>,
+    pub(super) source: &'a Source,
+    pub(super) options: &'a RaceOptions,
+    pub(super) run_id: &'a str,
+    pub(super) seed: u64,
+    pub(super) stop: &'a StopSignal,
+    pub(super) services: OpenedServices,
     /// Of the run's own, made so far.
-    schemas: Vec<String>,
+    pub(super) schemas: Vec<String>,
 }
 
 impl Races<'_> {
@@ -183,7 +196,7 @@ impl Races<'_> {
     }
 
     /// Schedules are reset by emptying tables, which is done to tables of the run's own alone.
-    fn check_place(&self, race: &Race, opened: &Opened) -> Result<(), Trouble> {
+    pub(super) fn check_place(&self, race: &Race, opened: &Opened) -> Result<(), Trouble> {
         if !opened.works_on_existing_tables() || race.has_setup {
             return Ok(());
         }
@@ -193,7 +206,7 @@ impl Races<'_> {
         ))
     }
 
-    async fn one(
+    pub(super) async fn one(
         &mut self,
         index: usize,
         only: Option<&Schedule>,
@@ -204,7 +217,7 @@ impl Races<'_> {
         let race = &plan.races[index];
         watcher.stage(&format!("race {}", race.name));
         let alone = only.is_some() || self.options.transcript;
-        let count = if alone { 1 } else { side_by_side(race) };
+        let count = if alone { 1 } else { side_by_side(race, self.options.times.unwrap_or(1)) };
         let mut shards = Vec::new();
         for number in 0..count {
             shards.push(self.shard(race, number, opened).await?);
@@ -218,6 +231,7 @@ impl Races<'_> {
             seed: self.seed,
             reduce: !self.options.no_reduction,
             only: only.cloned(),
+            times: self.options.times.unwrap_or(1),
             quick_deadlocks: opened.endpoint.is_embedded() && !mentions(race, &["deadlock_timeout"]),
             transcript: self.options.transcript,
             stop: self.stop.clone(),
@@ -318,26 +332,34 @@ impl Races<'_> {
         };
         RunError::Scenario(Problems::from(problem).with_source(self.source.clone()))
     }
-
-    /// Removes the run's schemas from a server that isn't ours.
-    async fn drop_schemas(&self, opened: &mut Opened) -> Result<(), Trouble> {
-        if opened.endpoint.is_embedded() {
-            return Ok(());
-        }
-        if opened.session.is_lost() {
-            opened.session = opened.fresh_session().await?;
-        }
-        for schema in &self.schemas {
-            drop_schema(&mut opened.session, schema)
-                .await
-                .map_err(|failure| Trouble::failure("can't remove the schema of this run", &failure))?;
-        }
-        Ok(())
-    }
 }
 
-/// As many places as there are processors, unless schedules could meet in spite of them.
-fn side_by_side(race: &Race) -> usize {
+/// Removes the run's schemas from a server that isn't ours.
+pub(super) async fn drop_schemas(schemas: &[String], opened: &mut Opened) -> Result<(), Trouble> {
+    if opened.endpoint.is_embedded() {
+        return Ok(());
+    }
+    if opened.session.is_lost() {
+        opened.session = opened.fresh_session().await?;
+    }
+    for schema in schemas {
+        drop_schema(&mut opened.session, schema)
+            .await
+            .map_err(|failure| Trouble::failure("can't remove the schema of this run", &failure))?;
+    }
+    Ok(())
+}
+
+/// A place costs as much as this many schedules.
+const FEW: u64 = 16;
+
+/// As many places as there are processors, unless schedules could meet in spite of them, or are too few.
+fn side_by_side(race: &Race, times: u64) -> usize {
+    if let Schedules::Listed(listed) = &race.schedules
+        && (listed.len() as u64).saturating_mul(times) <= FEW
+    {
+        return 1;
+    }
     if mentions(race, SHARED) || !race.plan.requests.is_empty() {
         return 1;
     }

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, path::Path};
 use super::{
     environment, mask,
     model::ScenarioFile,
-    node::NodeKind,
+    node::{Node, NodeKind},
     overrides,
     problem::{Problem, Problems},
     reader,
@@ -52,6 +52,22 @@ pub fn load(path: &Path, options: &LoadOptions<'_>) -> Result<Loaded, Problems> 
 pub fn load_str(path: &Path, text: &str, options: &LoadOptions<'_>) -> Result<Loaded, Problems> {
     let (source, syntax) = reader::from_text(path, text)?;
     finish(source, syntax, options)
+}
+
+/// Reads a scenario file as a tree, without the environment in it.
+///
+/// # Errors
+/// The problems of its syntax.
+pub fn read_tree(path: &Path) -> Result<(Source, Node), Problems> {
+    let (source, syntax) = reader::read(path)?;
+    let (tree, problems) = match syntax {
+        Syntax::Yaml => yaml::parse(&source.text),
+        Syntax::Toml => toml::parse(&source.text),
+    };
+    match tree {
+        Some(tree) if problems.is_empty() => Ok((source, tree)),
+        _ => Err(Problems::from(problems).with_source(source)),
+    }
 }
 
 fn finish(mut source: Source, syntax: Syntax, options: &LoadOptions<'_>) -> Result<Loaded, Problems> {

@@ -33,10 +33,11 @@ mod target;
 
 pub mod threshold;
 mod toml;
+mod write;
 mod yaml;
 
 pub use http::*;
-pub use load::{LoadOptions, Loaded, load, load_str};
+pub use load::{LoadOptions, Loaded, load, load_str, read_tree};
 pub use load_model::*;
 pub use model::*;
 pub use node::{Node, NodeKind};
@@ -49,3 +50,4 @@ pub use spanned::{OneOrMany, Spanned};
 pub use step::*;
 pub use suggest::{did_you_mean, nearest};
 pub use target::*;
+pub use write::to_yaml;

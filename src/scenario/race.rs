@@ -85,6 +85,10 @@ pub struct SessionParts {
     /// With `operation`: values that replace those of its `let`.
     #[serde(default)]
     pub with: Named<Literal>,
+    /// With `steps`: values drawn once for each schedule, before its first step. With `like`: values that
+    /// replace those of the other session.
+    #[serde(default, rename = "let")]
+    pub bindings: Named<Literal>,
 }
 
 /// One step of a session: `begin`, `commit`, `rollback`, a step, or either of them under a name.

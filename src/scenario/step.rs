@@ -114,7 +114,7 @@ pub struct Step {
 }
 
 /// The keys of [`Step`]: a name of a race's step can't be one of them.
-pub(super) const STEP_KEYS: &[&str] = &[
+pub const STEP_KEYS: &[&str] = &[
     "name",
     "sql",
     "http",

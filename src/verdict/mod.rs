@@ -6,12 +6,14 @@
 mod advice;
 mod conclude;
 mod grades;
+mod incidents;
 mod metrics;
 mod races;
 
 pub use conclude::judge;
+pub use incidents::incidents;
 pub use metrics::{Observed, observe};
-pub use races::{judge_race, judge_races};
+pub use races::{judge_race, judge_races, reproduced};
 
 use serde::{Deserialize, Serialize};
 

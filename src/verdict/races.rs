@@ -37,6 +37,16 @@ pub fn judge_race(race: &RaceResults) -> (Conclusion, String) {
     }
 }
 
+/// In how many of its schedules a race showed what is known of it: what it is expected to do, else any
+/// failure.
+pub fn reproduced(race: &RaceResults) -> u64 {
+    match race.expect {
+        Some(RaceOutcome::Violated) => race.violated,
+        Some(RaceOutcome::Error) => race.errors,
+        Some(RaceOutcome::Holds) | None => race.violated + race.errors,
+    }
+}
+
 /// Judges the races of a run: the worst of them counts.
 pub fn judge_races(results: &RunResults) -> Verdict {
     let judged: Vec<(Conclusion, String)> = results.races.iter().map(judge_race).collect();

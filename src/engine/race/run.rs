@@ -30,6 +30,8 @@ pub struct RaceSettings {
     pub reduce: bool,
     /// Just this schedule.
     pub only: Option<Schedule>,
+    /// How often listed schedules are driven, `only` among them; with values drawn anew each time.
+    pub times: u64,
     /// On a server of ours, where a session may set its `deadlock_timeout`.
     pub quick_deadlocks: bool,
     /// Keep the events of every schedule.
@@ -95,7 +97,7 @@ impl Common {
         } else {
             Reduction { independence: Independence::none(&race.lengths()), reasons: Vec::new() }
         };
-        Source::new(race, reduction, settings.only.as_ref(), settings.seed)
+        Source::new(race, reduction, settings.only.as_ref(), settings.times, settings.seed)
     }
 }
 

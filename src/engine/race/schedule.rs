@@ -1,10 +1,13 @@
 //! One schedule, from the reset before it to the invariants after it.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant, SystemTime},
+};
 
 use super::{drive::Driver, shard::Place};
 use crate::{
-    expression::RandomStream,
+    expression::{RandomStream, Value},
     measure::{RaceEventKind, RaceFailure, ScheduleRecord},
     outcome::RaceOutcome,
     plan::{Blocked, Schedule, Scheduled, slots},
@@ -54,7 +57,10 @@ pub(super) async fn carry_out(
     }
     end(driver).await?;
     let judged = match executed {
-        true => place.invariants.judge(&mut driver.control).await,
+        true => {
+            let operations = acknowledged(driver);
+            place.invariants.judge(&operations, &mut driver.control).await
+        }
         false => Vec::new(),
     };
     for script in &race.teardown {
@@ -208,6 +214,20 @@ async fn end(driver: &mut Driver) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// `operations.NAME.committed`: the sessions made from an operation, or from a session, that came to their
+/// end. None of them is unknown: every step's answer was waited for.
+fn acknowledged(driver: &Driver) -> Value {
+    let operations = driver.plan.operations.iter().map(|operation| operation.name.as_str());
+    let mut counts: BTreeMap<&str, u64> = operations.map(|name| (name, 0)).collect();
+    for (session, written) in driver.race().sessions.iter().enumerate() {
+        let failed = driver.events.iter().any(|event| event.session == session && event.error.is_some());
+        *counts.entry(&written.counts_as).or_default() += u64::from(!failed);
+    }
+    Value::from_pairs(counts.into_iter().map(|(name, committed)| {
+        (name.to_owned(), Value::from_pairs([("committed", committed), ("unknown", 0)]))
+    }))
 }
 
 fn outcome(record: &ScheduleRecord) -> RaceOutcome {

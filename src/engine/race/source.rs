@@ -19,23 +19,37 @@ pub(super) struct Source {
 
 enum Kind {
     All(Interleavings),
-    Listed(std::vec::IntoIter<Schedule>),
+    Listed {
+        list: Vec<Schedule>,
+        /// How many are handed out in all.
+        count: usize,
+    },
 }
 
 impl Source {
-    /// `only`: just this schedule.
-    pub(super) fn new(race: &Race, reduction: Reduction, only: Option<&Schedule>, seed: u64) -> Self {
+    /// `only`: just this schedule. Listed ones are handed out so many `times`.
+    pub(super) fn new(
+        race: &Race,
+        reduction: Reduction,
+        only: Option<&Schedule>,
+        times: u64,
+        seed: u64,
+    ) -> Self {
         let lengths = race.lengths();
         let Reduction { independence, reasons } = reduction;
         let listed = |list: Vec<Schedule>| Self {
-            kind: Kind::Listed(list.into_iter()),
+            kind: Kind::Listed { count: list.len(), list },
             given: 0,
             complete: false,
             reasons: Vec::new(),
         };
+        let repeated = |list: Vec<Schedule>| {
+            let count = list.len().saturating_mul(usize::try_from(times).unwrap_or(usize::MAX));
+            Self { kind: Kind::Listed { list, count }, ..listed(Vec::new()) }
+        };
         match (only, &race.schedules) {
-            (Some(only), _) => listed(vec![only.clone()]),
-            (None, Schedules::Listed(list)) => listed(list.clone()),
+            (Some(only), _) => repeated(vec![only.clone()]),
+            (None, Schedules::Listed(list)) => repeated(list.clone()),
             (None, Schedules::All) => Self {
                 kind: Kind::All(Interleavings::new(&lengths, &independence)),
                 given: 0,
@@ -63,7 +77,8 @@ impl Iterator for Source {
     fn next(&mut self) -> Option<Self::Item> {
         let next = match &mut self.kind {
             Kind::All(interleavings) => interleavings.next().map(schedule)?,
-            Kind::Listed(list) => list.next()?,
+            Kind::Listed { list, count } if self.given < *count => list[self.given % list.len()].clone(),
+            Kind::Listed { .. } => return None,
         };
         self.given += 1;
         Some((self.given - 1, next))

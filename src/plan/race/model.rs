@@ -46,6 +46,9 @@ pub struct Race {
 #[derive(Debug)]
 pub struct RaceSession {
     pub name: String,
+    /// The operation that it is made from; else the session that it is like, or itself. Invariants count
+    /// it under this name.
+    pub counts_as: String,
     /// Scripts at the start and at the end of every schedule.
     pub setup: Vec<String>,
     pub teardown: Vec<String>,

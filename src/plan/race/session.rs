@@ -32,9 +32,9 @@ pub(super) fn compile(
     name: &Spanned<String>,
     parts: &SessionParts,
 ) -> Option<RaceSession> {
-    let from = followed(scope, race, name, parts)?;
+    let Followed { name: followed, parts: from, replaced } = followed(scope, race, name, parts)?;
     let mut names = scope.globals.clone();
-    let mut bindings = Vec::new();
+    let bindings;
     let mut written = Vec::new();
     let origin = match (&from.operation, &from.steps) {
         (Some(operation), None) => {
@@ -43,11 +43,20 @@ pub(super) fn compile(
                 unknown(scope, operation, "operation", file.operations.keys());
                 return None;
             };
-            bindings = with(scope, &found.bindings, &from.with, &mut names)?;
+            if let Some(name) = from.bindings.keys().chain(parts.bindings.keys()).next() {
+                scope.error(
+                    &name.span,
+                    "a session of an `operation` has the operation's `let`",
+                    Some("replace a value of it under `with`".into()),
+                );
+                return None;
+            }
+            bindings = with(scope, "operation", &found.bindings, &from.with, &mut names)?;
             flatten(scope, &found.steps, &mut written)?;
             operation.value.clone()
         }
         (None, Some(steps)) => {
+            bindings = with(scope, "other session", &from.bindings, &replaced, &mut names)?;
             written.extend(steps.iter().map(Written::Race));
             name.value.clone()
         }
@@ -84,6 +93,11 @@ pub(super) fn compile(
     };
     Some(RaceSession {
         name: name.value.clone(),
+        counts_as: from
+            .operation
+            .as_ref()
+            .map_or(followed, |operation| operation.value.as_str())
+            .to_owned(),
         setup: scripts(&parts.setup, &from.setup),
         teardown: scripts(&parts.teardown, &from.teardown),
         names: Arc::new(names),
@@ -93,14 +107,22 @@ pub(super) fn compile(
 }
 
 /// The session that a session is like, or itself.
+struct Followed<'a> {
+    name: &'a str,
+    parts: &'a SessionParts,
+    /// What sessions on the way to it put in the place of its `let`.
+    replaced: Named<Literal>,
+}
+
 fn followed<'a>(
     scope: &mut Scope<'_>,
     race: &'a scenario::Race,
-    name: &Spanned<String>,
+    name: &'a Spanned<String>,
     parts: &'a SessionParts,
-) -> Option<&'a SessionParts> {
+) -> Option<Followed<'a>> {
     let mut seen = BTreeSet::from([name.value.as_str()]);
-    let mut from = parts;
+    let (mut called, mut from) = (name.value.as_str(), parts);
+    let mut replaced = Named::default();
     while let Some(like) = &from.like {
         if from.steps.is_some() || from.operation.is_some() {
             scope.error(&like.span, "a session is `like` another one or has steps of its own", None);
@@ -114,9 +136,12 @@ fn followed<'a>(
             scope.error(&like.span, "sessions that are like each other in a circle", None);
             return None;
         }
-        from = &next.0;
+        for (name, literal) in &from.bindings {
+            replaced.entry(name.clone()).or_insert_with(|| literal.clone());
+        }
+        (called, from) = (known.value.as_str(), &next.0);
     }
-    Some(from)
+    Some(Followed { name: called, parts: from, replaced })
 }
 
 fn unknown<'a>(
@@ -131,16 +156,17 @@ fn unknown<'a>(
     }
 }
 
-/// The operation's `let`, with other values for some of its names.
+/// The `let` of an operation or of another session, with other values for some of its names.
 fn with(
     scope: &mut Scope<'_>,
+    whose: &str,
     bindings: &Named<Literal>,
     with: &Named<Literal>,
     names: &mut Names,
 ) -> Option<Vec<(usize, Template)>> {
     for name in with.keys().filter(|name| !bindings.contains_key(name.value.as_str())) {
         let hint = scenario::did_you_mean(&name.value, bindings.keys().map(|known| known.value.as_str()));
-        scope.error(&name.span, format!("the operation's `let` has no `{name}`"), hint);
+        scope.error(&name.span, format!("the {whose}'s `let` has no `{name}`"), hint);
     }
     let mut compiled = Some(Vec::new());
     for (name, literal) in bindings {

@@ -210,3 +210,44 @@ on_error: continue
     let Schedules::Listed(listed) = &race.schedules else { panic!("{:?}", race.schedules) };
     assert_eq!(listed.iter().map(|one| one.0.len()).collect::<Vec<_>>(), [3, 1]);
 }
+
+#[test]
+fn a_session_has_values_of_its_own_which_one_like_it_may_replace() {
+    let race = race(
+        "
+sessions:
+  a: {let: {low: 1, high: '{{ low + 1 }}'}, steps: [{sql: 'SELECT {{ low }} + {{ high }}'}]}
+  b: {like: a, let: {high: 5}}
+  c: {like: b}
+  d: {like: c, let: {low: 7}}
+",
+    );
+    let bindings = |session: usize| -> Vec<String> {
+        let names = &race.sessions[session].names;
+        let bindings = race.sessions[session].bindings.iter();
+        bindings.map(|(slot, value)| format!("{}={value:?}", names.name(*slot).expect("a name"))).collect()
+    };
+    for (session, low, high) in [(0, "1", "low + 1"), (1, "1", "5"), (2, "1", "5"), (3, "7", "5")] {
+        let found = bindings(session);
+        assert!(found[0].starts_with("low=") && found[0].contains(low), "{session}: {found:?}");
+        assert!(found[1].starts_with("high=") && found[1].contains(high), "{session}: {found:?}");
+        assert_eq!(race.sessions[session].counts_as, "a");
+    }
+}
+
+#[test]
+fn values_of_sessions_stand_where_there_are_some_to_replace() {
+    let wrong = |sessions: &str| {
+        let text = format!(
+            "operations: {{o: {{let: {{x: 1}}, steps: [{{sql: SELECT 1}}]}}}}\nload: {{concurrency: 1, iterations: 1}}\nraces: \
+             {{r: {{sessions: {{{sessions}}}}}}}\n"
+        );
+        compile(&text).expect_err("it is wrong")
+    };
+    let unknown = wrong("a: {let: {low: 1}, steps: [{sql: SELECT 1}]}, b: {like: a, let: {lwo: 2}}");
+    assert!(unknown.contains("the other session's `let` has no `lwo`"), "{unknown}");
+    assert!(unknown.contains("did you mean `low`?"), "{unknown}");
+    let operation = wrong("a: {operation: o, let: {x: 2}}, b: {like: a}");
+    assert!(operation.contains("a session of an `operation` has the operation's `let`"), "{operation}");
+    assert!(operation.contains("replace a value of it under `with`"), "{operation}");
+}

@@ -1,0 +1,58 @@
+//! `replay`: the listed schedules of a race, many times.
+//!
+//! It answers how often, so that its exit status says only whether it could be asked: the numbers are in
+//! the result document and in JUnit, where the race is judged as `race` judges it.
+
+use super::{
+    args::ReplayArguments,
+    console::Console,
+    outputs::{self, Outputs},
+    run::{ConsoleWatcher, block_on, listen, overall, report_ended},
+    status,
+};
+use crate::{
+    report,
+    run::{RaceOptions, RunOptions, StopSignal},
+};
+
+pub(super) fn replay(arguments: &ReplayArguments, console: &Console) -> u8 {
+    let outputs = Outputs { json: arguments.json.as_ref(), others: &arguments.outputs };
+    if let Err(status) = outputs::check(&outputs.paths(), console) {
+        return status;
+    }
+    let options = RaceOptions {
+        run: RunOptions {
+            file: arguments.file.clone(),
+            vars: arguments.scenario.vars.clone(),
+            targets: arguments.scenario.targets.clone(),
+            seed: arguments.seed,
+            allowed_hosts: arguments.allowed_hosts.clone(),
+            keep: false,
+        },
+        only: arguments.only.clone(),
+        schedule: arguments.schedule.clone(),
+        times: Some(arguments.times),
+        ..RaceOptions::default()
+    };
+    console.hide(&options.run.targets.iter().map(|(_, url)| url.clone()).collect::<Vec<_>>());
+    let ended = block_on(async {
+        let stop = StopSignal::default();
+        listen(stop.clone());
+        let mut watcher = ConsoleWatcher::new(console);
+        crate::run::race(&options, &stop, &mut watcher).await
+    });
+    let could_be_asked = ended.as_ref().is_ok_and(|finished| {
+        !finished.results.interrupted
+            && finished.cleanup.is_none()
+            && finished.results.races.iter().all(|race| race.mistake.is_none() && race.executed > 0)
+    });
+    let is_alone = outputs::takes_stdout(&outputs.paths());
+    let (reported, judged) =
+        report_ended(ended, &arguments.file, console, |document, style| match is_alone {
+            true => String::new(),
+            false => report::replay_table(document, style),
+        });
+    let written = outputs.write(&[reported], console);
+    let status = if could_be_asked { status::PASS } else { judged };
+    overall(std::iter::once(status).chain(written))
+}
