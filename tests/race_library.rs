@@ -61,8 +61,11 @@ fn every_race_of_the_library_does_what_its_file_says() {
 /// Each race that shows a mistake stands beside one that shows the fix.
 #[test]
 fn every_mistake_of_the_payments_has_its_fix() {
+    let readme = fs::read_to_string("README.md").expect("the README");
     for path in files().iter().filter(|path| !path.ends_with("hermitage.yaml")) {
         let (compiled, _) = deadheat::run::load_plan(path, &[], &[]).expect("it is valid");
+        let file = path.file_name().expect("a name").to_str().expect("text");
+        assert!(readme.contains(&format!("| `{file}` |")), "the README knows {file}");
         let names: Vec<&str> = compiled.plan.races.iter().map(|race| race.name.as_str()).collect();
         assert!(names.contains(&format!("{}_fixed", names[0]).as_str()), "{}: {names:?}", path.display());
         assert!(compiled.plan.races.iter().all(|race| race.description.is_some()), "{names:?}");
