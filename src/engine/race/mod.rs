@@ -16,5 +16,6 @@ mod schedule;
 mod shard;
 mod source;
 mod tally;
+mod tell;
 
 pub use run::{RaceError, RaceSettings, RaceShard, run_race};
