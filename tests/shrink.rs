@@ -51,7 +51,7 @@ fn a_lost_update_becomes_a_race_of_two_sessions() {
     let run = ["run", "scenarios/lost-update.yaml", "--seed", "7", "--json", "result.json"];
     let ran = within(&program, folder.path(), &run).expect_status(1);
     assert!(ran.stdout.contains("decrement and another decrement met on one"), "{}", ran.stdout);
-    assert!(ran.stdout.ends_with("shows it: deadheat shrink result.json\n"), "{}", ran.stdout);
+    assert!(ran.stdout.ends_with("shows it:\n  deadheat shrink result.json\n"), "{}", ran.stdout);
     let incident = &json(&folder.path().join("result.json"))["incidents"][0];
     assert_eq!(incident["invariant"], "every_decrement_counts");
     assert_eq!(incident["suspects"][0]["tables"], json!(["products"]));

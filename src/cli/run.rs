@@ -62,16 +62,24 @@ pub(super) fn run(arguments: &RunArguments, console: &Console) -> u8 {
 fn offer_to_shrink(arguments: &RunArguments, reported: &[Reported], console: &Console) {
     if let (Some(path), [Reported::Ran(document)]) = (&arguments.json, reported)
         && path != Path::new("-")
-        && !document.incidents.is_empty()
+        && can_be_shrunk(document)
     {
         let line =
-            format!("To search the smallest race that shows it: deadheat shrink {}\n", path.display());
+            format!("To search the smallest race that shows it:\n  deadheat shrink {}\n", path.display());
         if outputs::takes_stdout(&outputs_of(arguments).paths()) {
             console.note(line.trim_end());
         } else {
             console.result(&line);
         }
     }
+}
+
+/// What a service does with a request can't be taken apart.
+fn can_be_shrunk(document: &Document) -> bool {
+    let is_in_the_database =
+        |name: &str| document.operations.get(name).is_some_and(|operation| operation.requests.sent == 0);
+    let mut suspects = document.incidents.iter().flat_map(|incident| &incident.suspects);
+    suspects.any(|pair| is_in_the_database(&pair.one) && is_in_the_database(&pair.other))
 }
 
 fn outputs_of(arguments: &RunArguments) -> Outputs<'_> {

@@ -9,23 +9,21 @@ use crate::measure::Suspects;
 
 const MOST_SUSPECTS: usize = 3;
 
+/// Left out are pairs of which nothing is known.
 pub(super) fn incidents(document: &Document, style: &Style) -> String {
-    if document.incidents.is_empty() {
-        return String::new();
-    }
-    let mut out = style.heading("Operations involved");
+    let mut out = String::new();
     for incident in &document.incidents {
-        let met: Vec<String> = incident.suspects.iter().take(MOST_SUSPECTS).map(met).collect();
-        let met =
-            if met.is_empty() { "no two operations were seen together".to_owned() } else { met.join("; ") };
-        let line = format!("{}: {met}.", plain(&incident.what()));
-        out.push_str(&wrapped(&line, "  ", style.width).replacen("  ", "", 1));
+        let met: Vec<String> = incident.suspects.iter().filter_map(met).take(MOST_SUSPECTS).collect();
+        if !met.is_empty() {
+            let line = format!("{}: {}.", plain(&incident.what()), met.join("; "));
+            out.push_str(&wrapped(&line, "  ", style.width).replacen("  ", "", 1));
+        }
     }
-    out
+    if out.is_empty() { out } else { style.heading("Operations involved") + &out }
 }
 
 /// `a and b met on one row 12 times and waited for each other 3 times, both lock orders`.
-fn met(suspects: &Suspects) -> String {
+fn met(suspects: &Suspects) -> Option<String> {
     let Suspects { one, other, meetings, waits, tables } = suspects;
     let who = if one == other { format!("{one} and another {one}") } else { format!("{one} and {other}") };
     let times = |count: u64| match count {
@@ -37,8 +35,12 @@ fn met(suspects: &Suspects) -> String {
         .filter(|(count, _)| **count > 0)
         .map(|(count, what)| format!("{what} {}", times(*count)))
         .collect();
-    let seen = if seen.is_empty() { "weren't seen together".to_owned() } else { seen.join(" and ") };
+    let seen = match (seen.is_empty(), tables.is_empty()) {
+        (true, true) => return None,
+        (true, false) => "weren't seen together".to_owned(),
+        (false, _) => seen.join(" and "),
+    };
     let both =
         if tables.is_empty() { String::new() } else { format!(" (both lock {})", tables.join(", ")) };
-    format!("{} {seen}{both}", plain(&who))
+    Some(format!("{} {seen}{both}", plain(&who)))
 }
