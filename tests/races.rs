@@ -123,10 +123,18 @@ fn transcripts_are_those_of_the_isolation_tester() {
 #[test]
 fn reports_carry_races() {
     let folder = tempfile::tempdir().expect("a folder");
-    let junit = folder.path().join("junit.xml");
-    Program::new()
-        .run(&["race", "--quiet", FEW, "--only", "write_skew", "--junit", text(&junit)])
-        .expect_status(0);
+    let [junit, html, markdown, result] =
+        ["junit.xml", "races.html", "races.md", "result.json"].map(|name| folder.path().join(name));
+    let program = Program::new();
+    let outputs = ["--junit", text(&junit), "--html", text(&html), "--markdown", text(&markdown)];
+    let race = ["race", "--quiet", FEW, "--only", "write_skew", "--json", text(&result)];
+    let printed = program.run(&[race.as_slice(), &outputs].concat()).expect_status(0).stdout;
+    for path in [&html, &markdown] {
+        let report = std::fs::read_to_string(path).expect("the report");
+        assert!(report.contains("First broken schedule of write_skew at read_committed"), "{report}");
+        assert!(report.contains("repeatable_read") && report.contains("deadheat race"), "{report}");
+    }
+    assert_eq!(program.run(&["report", text(&result)]).expect_status(0).stdout, printed);
     let xml = std::fs::read_to_string(&junit).expect("the report");
     assert!(
         xml.contains("<testcase name=\"write_skew at repeatable_read\" classname=\"few races.races\""),

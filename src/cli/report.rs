@@ -33,7 +33,13 @@ pub(super) fn report(arguments: &ReportArguments, console: &Console) -> u8 {
     let mut status = status::PASS;
     if !outputs.is_any() {
         let style = Style { color: console.stdout_color(), width: report::terminal_width() };
-        let tables: String = documents.iter().map(|document| report::table(document, &style)).collect();
+        let tables: String = documents
+            .iter()
+            .map(|document| match document.races.is_empty() {
+                true => report::table(document, &style),
+                false => report::race_table(document, &style),
+            })
+            .collect();
         status = console.result(&tables);
     }
     let reported: Vec<Reported> =

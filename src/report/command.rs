@@ -2,9 +2,10 @@
 
 use super::document::Document;
 
-/// `deadheat run FILE --var NAME=VALUE --seed N`, as a shell takes it.
+/// `deadheat run FILE --var NAME=VALUE --seed N`, or `race` for races, as a shell takes it.
 pub(super) fn repeat(document: &Document) -> String {
-    let mut command = format!("deadheat run {}", quoted(&document.file));
+    let what = if document.races.is_empty() { "run" } else { "race" };
+    let mut command = format!("deadheat {what} {}", quoted(&document.file));
     for (name, value) in &document.vars {
         command.push_str(&format!(" --var {}", quoted(&format!("{name}={value}"))));
     }

@@ -32,21 +32,8 @@ pub fn race_table(document: &Document, style: &Style) -> String {
     out.push_str(&wrapped(&line, "  ", style.width));
     out.push_str(&matrix(&document.races, style));
     out.push_str(&notes(&document.races, style));
-    let mut shown: Vec<&str> = Vec::new();
-    for race in &document.races {
-        let is_wrong = judge_race(race).0 == Conclusion::Fail;
-        // The first level tells enough, unless another one surprises.
-        if shown.contains(&race.race.as_str()) && !is_wrong {
-            continue;
-        }
-        let example = race.counter_example.as_ref().map(|record| ("First broken schedule", record));
-        let error =
-            || race.first_error.as_ref().map(|record| ("First schedule in which a session failed", record));
-        let wanted = example.or_else(|| error().filter(|_| race.expect == Some(RaceOutcome::Error)));
-        if let Some((what, record)) = wanted {
-            shown.push(&race.race);
-            out.push_str(&counter_example(document, race, what, record, style));
-        }
+    for Example { what, race, record } in examples(document) {
+        out.push_str(&counter_example(document, race, what, record, style));
     }
     out.push_str(&verdict(
         document,
@@ -63,6 +50,47 @@ pub fn one_race(sessions: &[String], record: &ScheduleRecord, style: &Style) -> 
         out.push_str(&broken(invariant, style));
     }
     out
+}
+
+/// A schedule that is worth a picture.
+struct Example<'a> {
+    what: &'static str,
+    race: &'a RaceResults,
+    record: &'a ScheduleRecord,
+}
+
+fn examples(document: &Document) -> Vec<Example<'_>> {
+    let mut examples: Vec<Example<'_>> = Vec::new();
+    for race in &document.races {
+        let is_wrong = judge_race(race).0 == Conclusion::Fail;
+        // The first level tells enough, unless another one surprises.
+        if examples.iter().any(|shown| shown.race.race == race.race) && !is_wrong {
+            continue;
+        }
+        let example = race.counter_example.as_ref().map(|record| ("First broken schedule", record));
+        let error =
+            || race.first_error.as_ref().map(|record| ("First schedule in which a session failed", record));
+        let wanted = example.or_else(|| error().filter(|_| race.expect == Some(RaceOutcome::Error)));
+        examples.extend(wanted.map(|(what, record)| Example { what, race, record }));
+    }
+    examples
+}
+
+/// Headings and drawn schedules, for reports that aren't a terminal.
+pub(super) fn pictures(document: &Document) -> Vec<(String, String)> {
+    const STYLE: Style = Style { color: false, width: 100 };
+    let picture = |Example { what, race, record }: Example<'_>| {
+        let mut text = diagram(&race.sessions, &record.events, &STYLE);
+        text.extend(record.invariants.iter().map(|invariant| broken(invariant, &STYLE)));
+        (format!("{what} of {} at {}", race.race, race.isolation), text)
+    };
+    examples(document).into_iter().map(picture).collect()
+}
+
+/// What a race did, in a word, and whether that is known of it.
+pub(super) fn outcome(race: &RaceResults) -> (&'static str, Conclusion) {
+    let word = race.outcome.map_or("none", RaceOutcome::name);
+    (if race.mistake.is_some() { "mistake" } else { word }, judge_race(race).0)
 }
 
 fn matrix(races: &[RaceResults], style: &Style) -> String {
@@ -90,9 +118,7 @@ fn matrix(races: &[RaceResults], style: &Style) -> String {
         if pruned {
             row.push(number(race.pruned));
         }
-        let (conclusion, _) = judge_race(race);
-        let word = race.outcome.map_or("none", RaceOutcome::name);
-        let word = if race.mistake.is_some() { "mistake" } else { word };
+        let (word, conclusion) = outcome(race);
         let word = match (conclusion, race.expect) {
             (Conclusion::Fail, _) => format!("{word} !"),
             (_, Some(_)) => format!("{word} ✓"),

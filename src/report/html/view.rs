@@ -10,9 +10,9 @@ use super::{
     waits::{self, Edge},
 };
 use crate::{
-    measure::{Distribution, InvariantResult, OperationResults, TableRows, TargetInfo},
+    measure::{Distribution, InvariantResult, OperationResults, RaceResults, TableRows, TargetInfo},
     report::{
-        command, document::Document, findings::findings, sections::request_sentences, texts::visible,
+        command, document::Document, findings::findings, race, sections::request_sentences, texts::visible,
     },
     verdict::ThresholdResult,
 };
@@ -87,6 +87,27 @@ fn chart(id: &str, draw: impl Fn(f64, &str, &str) -> String) -> Option<Chart> {
     (!wide.is_empty()).then_some(Chart { wide, narrow })
 }
 
+/// A race at a level.
+#[derive(Debug, Serialize)]
+struct RaceView {
+    results: RaceResults,
+    level: &'static str,
+    outcome: &'static str,
+    word: &'static str,
+}
+
+impl RaceView {
+    fn new(results: &RaceResults) -> Self {
+        let (outcome, conclusion) = race::outcome(results);
+        Self {
+            results: RaceResults { transcript: Vec::new(), ..results.clone() },
+            level: results.isolation.name(),
+            outcome,
+            word: conclusion.word(),
+        }
+    }
+}
+
 /// One operation's row.
 #[derive(Debug, Serialize)]
 struct OperationView {
@@ -121,6 +142,8 @@ impl OperationView {
 #[derive(Debug, Serialize)]
 pub(super) struct RunView {
     id: String,
+    races: Vec<RaceView>,
+    pictures: Vec<Named<String>>,
     pub document: Document,
     pub word: &'static str,
     command: String,
@@ -165,6 +188,11 @@ impl RunView {
             document.operations.iter().map(|(name, results)| OperationView::new(name, results)).collect();
         let totals = OperationView::new("all", &document.totals);
         Self {
+            races: document.races.iter().map(RaceView::new).collect(),
+            pictures: race::pictures(document)
+                .into_iter()
+                .map(|(name, value)| Named { name, value })
+                .collect(),
             word: document.verdict.word(),
             command: command::repeat(document),
             scenario: text.map(|text| cut(&visible(text), LONGEST_SCENARIO)),

@@ -61,7 +61,8 @@ fn run(document: &Document) -> String {
     for reason in &document.reasons {
         text.push_str(&format!("- {}\n", prose(reason)));
     }
-    for section in [
+    // Races have no load, and a load has no races.
+    let loads = [
         sections::figures,
         sections::broken_invariants,
         sections::advice,
@@ -71,7 +72,10 @@ fn run(document: &Document) -> String {
         sections::waits,
         sections::failures,
         sections::repeat,
-    ] {
+    ];
+    let races = [sections::races, sections::repeat];
+    let sections = if document.races.is_empty() { loads.as_slice() } else { races.as_slice() };
+    for section in sections {
         let section = section(document);
         if !section.is_empty() {
             text.push('\n');

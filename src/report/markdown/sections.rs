@@ -1,10 +1,10 @@
 //! The sections of the Markdown report, each a function of the document. Sections without
 //! content are left out.
 
-use super::escape::{code, prose};
+use super::escape::{block, code, prose};
 use crate::{
     measure::{InvariantResult, OperationResults},
-    report::{cells::grouped, command, document::Document, sections::request_sentences},
+    report::{cells::grouped, command, document::Document, race, sections::request_sentences},
     units::{format_millis, format_percent},
     verdict::Conclusion,
 };
@@ -238,6 +238,30 @@ pub(super) fn failures(document: &Document) -> String {
         ]
     });
     folded("Failures", &table(&["operation", "step", "cause", "#times", "first message"], rows))
+}
+
+/// The matrix of races, and the first schedules that broke something.
+pub(super) fn races(document: &Document) -> String {
+    if document.races.is_empty() {
+        return String::new();
+    }
+    let rows = document.races.iter().map(|race| {
+        let (word, conclusion) = race::outcome(race);
+        vec![
+            code(&race.race),
+            race.isolation.name().to_owned(),
+            grouped(race.executed + race.pruned),
+            grouped(race.holds),
+            grouped(race.violated),
+            grouped(race.errors),
+            format!("{} {word}", super::sign(conclusion)),
+        ]
+    });
+    let mut text = table(&["race", "level", "#schedules", "#hold", "#broken", "#errors", "outcome"], rows);
+    for (heading, picture) in race::pictures(document) {
+        text.push_str(&format!("\n**{}**\n\n{}\n", prose(&heading), block(&picture)));
+    }
+    text
 }
 
 pub(super) fn repeat(document: &Document) -> String {
