@@ -113,10 +113,10 @@ fn bodies_start_in_the_order_that_is_asked_for() {
         let service = Service::start(|_| answer(200, ""));
         let bodies = "[{json: 1}, {json: 2}, {json: 3}, {json: 4}, {json: 5}, {json: 6}]";
         // Far enough apart for a busy machine to keep them apart.
-        let steps = format!("- http: POST /\n  bodies: {bodies}\n  deliver: {{{deliver}, spread: 600ms}}");
+        let steps = format!("- http: POST /\n  bodies: {bodies}\n  deliver: {{{deliver}, spread: 1200ms}}");
         assert_eq!(run(&service, &steps, ONCE).outcomes(), "ok 1");
         let seen = service.seen();
-        assert!(spread(&seen) >= Duration::from_millis(300), "{deliver}: {:?}", spread(&seen));
+        assert!(spread(&seen) >= Duration::from_millis(1000), "{deliver}: {:?}", spread(&seen));
         seen.iter().map(|one| one.text().to_owned()).collect()
     };
     assert_eq!(sent("order: as_listed"), ["1", "2", "3", "4", "5", "6"]);
