@@ -193,7 +193,8 @@ impl Run<'_> {
                 Trouble::failure(&format!("invariant {}", plan.invariants[index].name), &failure)
             })?);
         }
-        self.services = service::open(&plan, self.options, opened.as_ref(), self.stop, watcher).await?;
+        self.services =
+            service::open(&plan, self.options, self.run_id, opened.as_ref(), self.stop, watcher).await?;
         results.environment.targets.extend(self.services.info(&plan));
         if let (Some(opened), Some(invariants)) = (opened.as_mut(), &mut invariants) {
             check_invariants(invariants, &mut opened.session, None).await;

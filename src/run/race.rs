@@ -185,7 +185,9 @@ impl Races<'_> {
         }
         if chosen.iter().any(|(index, _)| !self.plan.races[*index].plan.requests.is_empty()) {
             let options = &self.options.run;
-            self.services = service::open(&self.plan, options, Some(&*opened), self.stop, watcher).await?;
+            self.services =
+                service::open(&self.plan, options, &opened.run_id, Some(&*opened), self.stop, watcher)
+                    .await?;
         }
         let mut results = Vec::new();
         for (index, only) in chosen {

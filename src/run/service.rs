@@ -1,6 +1,7 @@
 //! Reaches the plan's services: starts those that the run is to start, and waits until they answer.
 
 use std::{
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -9,6 +10,7 @@ use indexmap::IndexMap;
 
 use super::{RunOptions, StopSignal, Trouble, Watcher, database::Opened, trouble::RunError};
 use crate::{
+    fixture::{Entry, Ledger},
     measure::TargetInfo,
     plan::{HttpVersion, Plan, Service, ServiceLocation, Start},
     target::{
@@ -31,6 +33,8 @@ pub(super) struct OpenedServices {
     /// In the order of the plan.
     pub endpoints: Vec<Arc<HttpEndpoint>>,
     started: Vec<StartedService>,
+    /// Where there is no database, which has a ledger of its own.
+    ledger: Option<Ledger>,
 }
 
 impl OpenedServices {
@@ -41,11 +45,19 @@ impl OpenedServices {
 
     /// Ends those that were started.
     pub fn close(self, watcher: &mut dyn Watcher) {
+        let mut all_ended = true;
         for service in self.started {
             watcher.stage("stopping the service");
             if !service.stop() {
                 watcher.warning("the service that was started doesn't end");
+                all_ended = false;
             }
+        }
+        if all_ended
+            && let Some(ledger) = self.ledger
+            && let Err(error) = ledger.finish()
+        {
+            watcher.warning(&error.to_string());
         }
     }
 
@@ -72,26 +84,49 @@ impl OpenedServices {
 pub(super) async fn open(
     plan: &Plan,
     options: &RunOptions,
+    run_id: &str,
     database: Option<&Opened>,
     stop: &StopSignal,
     watcher: &mut dyn Watcher,
 ) -> Result<OpenedServices, RunError> {
     let mut opened = OpenedServices::default();
+    let starts = |service: &Service| matches!(service.location, ServiceLocation::Start(_));
+    if database.is_none() && plan.services.iter().any(starts) {
+        opened.ledger = Some(Ledger::create(run_id).map_err(Trouble::from)?);
+    }
     for service in &plan.services {
-        let url = match &service.location {
-            ServiceLocation::Url(url) => url.clone(),
-            ServiceLocation::Start(start) => {
-                let started = start_service(service, start, database, options, stop, watcher).await?;
-                let url = started.url();
-                opened.started.push(started);
-                url
+        match reach(service, &mut opened, options, database, stop, watcher).await {
+            Ok(endpoint) => opened.endpoints.push(Arc::new(endpoint)),
+            Err(error) => {
+                opened.close(watcher);
+                return Err(error);
             }
-        };
-        let endpoint = resolve(service, &url)?;
-        check_host(&endpoint, &options.allowed_hosts)?;
-        opened.endpoints.push(Arc::new(endpoint));
+        }
     }
     Ok(opened)
+}
+
+async fn reach(
+    service: &Service,
+    opened: &mut OpenedServices,
+    options: &RunOptions,
+    database: Option<&Opened>,
+    stop: &StopSignal,
+    watcher: &mut dyn Watcher,
+) -> Result<HttpEndpoint, RunError> {
+    let endpoint = match &service.location {
+        ServiceLocation::Url(url) => resolve(service, url)?,
+        ServiceLocation::Start(start) => {
+            let started = start_process(service, start, database, opened.ledger.as_mut(), watcher)?;
+            let endpoint = resolve(service, &started.url())?;
+            opened.started.push(started);
+            let started = opened.started.last().expect("one was just added");
+            wait_until_ready((service, start), started, &endpoint, stop, watcher).await?;
+            endpoint
+        }
+    };
+    check_host(&endpoint, &options.allowed_hosts)?;
+    Ok(endpoint)
 }
 
 /// Refuses, before anything is made, services that aren't on this machine.
@@ -124,25 +159,42 @@ fn check_host(endpoint: &HttpEndpoint, allowed: &[String]) -> Result<(), Trouble
         .hint(format!("stress tests damage what they run against; if you mean it: `--allow-host {host}`")))
 }
 
-async fn start_service(
+/// Starts a service's process, and writes it down first.
+fn start_process(
     service: &Service,
     start: &Start,
     database: Option<&Opened>,
-    options: &RunOptions,
-    stop: &StopSignal,
+    mut ledger: Option<&mut Ledger>,
     watcher: &mut dyn Watcher,
-) -> Result<StartedService, RunError> {
+) -> Result<StartedService, Trouble> {
     let mut env = Vec::new();
     if let Some(database) = database {
         env.extend(database.environment());
     }
     env.extend(start.env.iter().cloned());
     watcher.stage(&format!("starting {}: {}", service.target, start.command));
-    let started = StartedService::start(&start.command, &start.folder, &env)
-        .map_err(|error| Trouble::new(format!("{} can't be started: {error}", service.target)))?;
-    let endpoint = resolve(service, &started.url())?;
-    check_host(&endpoint, &options.allowed_hosts)?;
-    let mut connection = Connection::new(&endpoint).map_err(|error| Trouble::new(error.to_string()))?;
+    let mut record = |folder: &Path| {
+        let entry = Entry::Service { folder: folder.to_owned() };
+        match (database, ledger.as_deref_mut()) {
+            (Some(database), _) => {
+                database.record(&entry).map_err(|trouble| std::io::Error::other(trouble.message))
+            }
+            (None, Some(ledger)) => ledger.record(&entry),
+            (None, None) => Ok(()),
+        }
+    };
+    StartedService::start(&start.command, &start.folder, &env, &mut record)
+        .map_err(|error| Trouble::new(format!("{} can't be started: {error}", service.target)))
+}
+
+async fn wait_until_ready(
+    (service, start): (&Service, &Start),
+    started: &StartedService,
+    endpoint: &HttpEndpoint,
+    stop: &StopSignal,
+    watcher: &mut dyn Watcher,
+) -> Result<(), RunError> {
+    let mut connection = Connection::new(endpoint).map_err(|error| Trouble::new(error.to_string()))?;
     let path = start.ready.clone().unwrap_or_else(|| "/".to_owned());
     let begun = Instant::now();
     let (mut shown, mut shown_at) = (String::new(), begun);
@@ -151,21 +203,21 @@ async fn start_service(
             return Err(RunError::Interrupted);
         }
         if let Some(status) = started.ended() {
-            return Err(not_ready(service, &started, &format!("ended with status {status}")).into());
+            return Err(not_ready(service, started, &format!("ended with status {status}")).into());
         }
-        let outgoing = Outgoing::get(&endpoint, path.clone())
+        let outgoing = Outgoing::get(endpoint, path.clone())
             .map_err(|failure| Trouble::new(format!("{}: {failure}", service.target)))?;
         let body = OutgoingBody::from(bytes::Bytes::new());
-        let answer = connection.send(&endpoint, outgoing, body, LONGEST_ANSWER).await;
+        let answer = connection.send(endpoint, outgoing, body, LONGEST_ANSWER).await;
         let is_ready = answer.is_ok_and(|answer| start.ready.is_none() || answer.status.as_u16() < 400);
         if is_ready {
             let took = crate::units::format_duration(begun.elapsed());
             watcher.stage(&format!("started {} in {took}, at {}", service.target, endpoint.describe()));
-            return Ok(started);
+            return Ok(());
         }
         if begun.elapsed() > start.timeout {
             let limit = crate::units::format_duration(start.timeout);
-            return Err(not_ready(service, &started, &format!("doesn't answer within {limit}")).into());
+            return Err(not_ready(service, started, &format!("doesn't answer within {limit}")).into());
         }
         // A first start may have to compile: its own words show that something goes on.
         if shown_at.elapsed() >= WORDS_PAUSE

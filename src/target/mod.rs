@@ -12,6 +12,7 @@ pub mod http;
 mod mysql;
 mod number;
 mod postgres;
+mod processes;
 mod scripted;
 mod session;
 mod sqlite;

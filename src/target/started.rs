@@ -14,6 +14,8 @@ use std::{
 
 use tempfile::TempDir;
 
+use super::processes::{self, GUARD, Where};
+
 /// `$1` is the folder for the status, `$2` the command. A handler, unlike an ignored signal, isn't
 /// inherited by what is started.
 const SCRIPT: &str = r#"
@@ -32,6 +34,9 @@ rm -rf "$folder"
 kill -KILL 0
 "#;
 
+const PREFIX: &str = "deadheat-service-";
+/// The variable by which the service's processes are known: it holds the folder.
+const FOLDER: &str = "DEADHEAT_SERVICE";
 /// How long the guard may take.
 const LONGEST_STOP: Duration = Duration::from_secs(10);
 /// Bytes of the log's end that are looked at.
@@ -47,18 +52,26 @@ pub struct StartedService {
 }
 
 impl StartedService {
-    /// Starts a command with a free port in `PORT`.
+    /// Starts a command with a free port in `PORT`. `record` is told its own folder before that is made.
     ///
     /// # Errors
     /// When no process can be started or no port is free.
-    pub fn start(command: &str, folder: &Path, env: &[(String, String)]) -> std::io::Result<Self> {
-        let scratch = tempfile::Builder::new().prefix("deadheat-service-").tempdir()?;
+    pub fn start(
+        command: &str,
+        folder: &Path,
+        env: &[(String, String)],
+        record: &mut dyn FnMut(&Path) -> std::io::Result<()>,
+    ) -> std::io::Result<Self> {
+        let name = format!("{PREFIX}{:016x}", rand::random::<u64>());
+        record(&std::env::temp_dir().join(&name))?;
+        let scratch = tempfile::Builder::new().prefix(&name).rand_bytes(0).tempdir()?;
         // Free now; whoever takes it before the service does makes the start fail.
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         File::create(scratch.path().join("log"))?;
         let mut guard = Command::new("/bin/sh");
-        guard.args(["-c", SCRIPT, "deadheat-guard"]).arg(scratch.path()).arg(command);
+        guard.args(["-c", SCRIPT, GUARD]).arg(scratch.path()).arg(command);
         guard.env("PORT", port.to_string()).envs(env.iter().map(|(name, value)| (name, value)));
+        guard.env(FOLDER, scratch.path());
         guard.current_dir(folder).process_group(0);
         guard.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut guard = guard.spawn()?;
@@ -88,6 +101,32 @@ impl StartedService {
         let text = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(LOG_END)..]).into_owned();
         let lines: Vec<&str> = text.split(['\n', '\r']).filter(|line| !line.trim().is_empty()).collect();
         lines[lines.len().saturating_sub(most)..].iter().map(|line| (*line).to_owned()).collect()
+    }
+
+    /// Ends the service of a killed run, when it still lives, and removes its folder.
+    ///
+    /// # Errors
+    /// When the folder can't be removed.
+    pub fn remove_abandoned(folder: &Path) -> std::io::Result<()> {
+        let name = folder.display().to_string();
+        if !folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX)) {
+            return Err(std::io::Error::other("isn't one of ours and isn't touched"));
+        }
+        processes::guard_has_ended(&name);
+        // Where the guard was killed too.
+        let begun = Instant::now();
+        let mark = format!("{FOLDER}={name}");
+        loop {
+            let alive = processes::mentioning(Where::Environment, &[&mark]);
+            if alive.is_empty() || begun.elapsed() > LONGEST_STOP {
+                break;
+            }
+            alive.into_iter().for_each(|process| processes::signal(process, "KILL"));
+        }
+        match std::fs::remove_dir_all(folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Ends it and everything that it started. False when that takes too long.
@@ -133,7 +172,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let command = "echo \"port $PORT $GREETING\"; sleep 1000 & echo $! > child; wait";
         let env = [("GREETING".to_owned(), "hello".to_owned())];
-        let service = StartedService::start(command, folder.path(), &env).expect("starts");
+        let service = StartedService::start(command, folder.path(), &env, &mut |_| Ok(())).expect("starts");
         let child = folder.path().join("child");
         wait_for("its child", || std::fs::read_to_string(&child).is_ok_and(|text| text.ends_with('\n')));
         let child = std::fs::read_to_string(&child).expect("a number");
@@ -147,7 +186,8 @@ mod tests {
     /// As when this process is killed: nobody but the guard is left to clean up.
     #[test]
     fn the_guard_leaves_nothing_behind() {
-        let mut service = StartedService::start("sleep 1000", Path::new("/"), &[]).expect("starts");
+        let mut service =
+            StartedService::start("sleep 1000", Path::new("/"), &[], &mut |_| Ok(())).expect("starts");
         let folder = service.folder.path().to_owned();
         assert!(folder.exists());
         drop(service.pipe.take());
@@ -156,8 +196,29 @@ mod tests {
     }
 
     #[test]
+    fn a_service_without_its_guard_is_ended_too() {
+        let mut recorded = PathBuf::new();
+        let mut record = |folder: &Path| {
+            recorded = folder.to_owned();
+            Ok(())
+        };
+        let command = "sleep 1000 & sleep 1000";
+        let mut service = StartedService::start(command, Path::new("/"), &[], &mut record).expect("starts");
+        assert_eq!(service.folder.path(), recorded);
+        let mark = format!("{FOLDER}={}", recorded.display());
+        let alive = || processes::mentioning(Where::Environment, &[&mark]);
+        wait_for("its processes", || alive().len() > 3);
+        service.guard.kill().expect("killed");
+        service.guard.wait().expect("it ended");
+        StartedService::remove_abandoned(&recorded).expect("removed");
+        assert!(!recorded.exists() && alive().is_empty());
+        assert!(StartedService::remove_abandoned(Path::new("/etc")).is_err(), "not ours");
+    }
+
+    #[test]
     fn an_early_end_is_noticed() {
-        let service = StartedService::start("echo no; exit 7", Path::new("/"), &[]).expect("starts");
+        let service =
+            StartedService::start("echo no; exit 7", Path::new("/"), &[], &mut |_| Ok(())).expect("starts");
         wait_for("its end", || service.ended().is_some_and(|status| !status.is_empty()));
         assert_eq!(service.ended().as_deref(), Some("7"));
     }

@@ -1,13 +1,8 @@
 //! A server's data: a template made once, and copies of it.
 
-use std::{
-    fs, io,
-    os::unix::fs::PermissionsExt,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{fs, io, os::unix::fs::PermissionsExt, path::Path};
 
-use super::{EmbeddedError, ServerKind, binaries::Binaries, cache, user::ServerUser};
+use super::{EmbeddedError, ServerKind, binaries::Binaries, cache, guard::Guard, user::ServerUser};
 
 /// Fills `folder`, which is empty, with a fresh server's data that belongs to `user`.
 pub(super) fn create(
@@ -20,36 +15,39 @@ pub(super) fn create(
 ) -> Result<(), EmbeddedError> {
     let name = format!("{}-{version}", kind.template());
     let is_whole = |path: &Path| path.join("data").join(kind.sign_of_wholeness()).is_file();
-    let template = cache::entry(&name, &is_whole, &mut |path| {
+    let template = cache::entry(&name, &is_whole, stage, &mut |path, stage| {
         stage("making a database cluster; it is kept for the next time");
-        init(kind, path, binaries, user)
+        init(kind, path, folder, binaries, user)
     })?;
     copy(&template.join("data"), folder, user)
 }
 
-fn init(kind: ServerKind, path: &Path, binaries: &Binaries, user: ServerUser) -> Result<(), EmbeddedError> {
-    // The server's user can only make its cluster in a folder of its own.
-    let private = tempfile::Builder::new()
-        .prefix("deadheat-initdb-")
-        .tempdir_in(super::folder::traversable_folder())
-        .map_err(EmbeddedError::io("can't make a folder in", std::env::temp_dir()))?;
-    user.own(private.path())?;
-    let data = private.path().join("data");
+/// Makes a cluster in `scratch`, an empty folder that the server's user may be given, and keeps it in `path`.
+fn init(
+    kind: ServerKind,
+    path: &Path,
+    scratch: &Path,
+    binaries: &Binaries,
+    user: ServerUser,
+) -> Result<(), EmbeddedError> {
+    user.own(scratch)?;
+    let data = scratch.join("data");
     let (program, arguments) = kind.initialise(binaries, &data);
-    let mut command = Command::new(&program);
-    command.args(arguments).stdin(Stdio::null()).current_dir(private.path());
-    command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C").env("TMPDIR", private.path());
-    let output = user
-        .applied_to(&mut command)
-        .output()
-        .map_err(|error| EmbeddedError::Spawn { program: program.clone(), error })?;
+    let output = Guard::output(scratch, &program, &arguments, user)?;
     if !output.status.success() {
         let said = [output.stdout, output.stderr].concat();
         return Err(EmbeddedError::InitDb(String::from_utf8_lossy(&said).trim().to_owned()));
     }
     let kept = path.join("data");
     fs::create_dir(&kept).map_err(EmbeddedError::io("can't make", &kept))?;
-    copy_tree(&data, &kept, None)
+    copy_tree(&data, &kept, None)?;
+    for entry in fs::read_dir(scratch).map_err(EmbeddedError::io("can't read", scratch))?.flatten() {
+        // Whatever the program left beside the cluster goes too.
+        let path = entry.path();
+        let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        removed.map_err(EmbeddedError::io("can't remove", &path))?;
+    }
+    Ok(())
 }
 
 /// Copies a cluster; the copy belongs to `user` and nobody else may look into it.

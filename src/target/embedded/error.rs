@@ -33,7 +33,7 @@ pub enum EmbeddedError {
     NoUser(&'static str),
     #[error("`{0}` is not the name of a server setting")]
     Setting(String),
-    #[error("{0} doesn't carry the mark of a throw-away server and isn't touched")]
+    #[error("{0} isn't the folder of a throw-away server and isn't touched")]
     NotOurs(PathBuf),
 }
 
@@ -62,6 +62,11 @@ impl EmbeddedError {
             Self::Setting(_) | Self::Start(..) => Some("look at `settings` of the target"),
             _ => None,
         }
+    }
+
+    pub(super) fn spawn(program: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let program = program.into();
+        move |error| Self::Spawn { program, error }
     }
 
     pub(super) fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {

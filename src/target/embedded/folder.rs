@@ -1,39 +1,44 @@
-//! The private folder of a throw-away database, written down before there is anything in it.
+//! The private folder of a throw-away database, written down before it is made.
 
 use std::{
     env, fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
 
 use super::EmbeddedError;
 
-/// Marks a folder as one of ours.
-pub(super) const MARK: &str = "deadheat-server";
+/// How the names of our folders begin, before sixteen hexadecimal digits.
+const PREFIX: &str = "deadheat-db-";
 /// Longest path of a Unix socket, without its name (`sun_path` holds 108 bytes on Linux, 104 on
 /// macOS).
 const LONGEST_SOCKET_FOLDER: usize = 80;
+/// How long somebody else may write into a folder that is being removed.
+const LONGEST_REMOVAL: Duration = Duration::from_secs(5);
 
 /// A folder that only its user may enter. It goes with this value, unless it is left.
 #[derive(Debug)]
 pub struct PrivateFolder(TempDir);
 
 impl PrivateFolder {
-    /// Makes the folder; `record` is told of it before there is anything in it.
+    /// Makes the folder; `record` is told of it before it is there.
     ///
     /// # Errors
     /// When it can't be made or written down.
     pub fn new(record: &mut dyn FnMut(&Path) -> std::io::Result<()>) -> Result<Self, EmbeddedError> {
         let parent = traversable_folder();
+        let name = format!("{PREFIX}{:016x}", rand::random::<u64>());
+        let path = parent.join(&name);
+        record(&path).map_err(EmbeddedError::io("can't write down", &path))?;
         let private = tempfile::Builder::new()
-            .prefix("deadheat-db-")
+            .prefix(&name)
+            .rand_bytes(0)
+            .permissions(fs::Permissions::from_mode(0o700))
             .tempdir_in(&parent)
             .map_err(EmbeddedError::io("can't make a folder in", &parent))?;
-        fs::write(private.path().join(MARK), "")
-            .map_err(EmbeddedError::io("can't write in", private.path()))?;
-        record(private.path()).map_err(EmbeddedError::io("can't write down", private.path()))?;
         Ok(Self(private))
     }
 
@@ -56,12 +61,29 @@ impl PrivateFolder {
     }
 }
 
-/// Removes a folder. One that isn't there is fine.
+/// Whether a folder is named as ours are: a record may have been tampered with. What is in it doesn't tell,
+/// because a removal that was killed leaves any part of it.
+pub(super) fn is_ours(folder: &Path) -> bool {
+    let name = folder.file_name().and_then(|name| name.to_str());
+    name.and_then(|name| name.strip_prefix(PREFIX))
+        .is_some_and(|rest| rest.len() == 16 && rest.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// Removes a folder, though a process that is ending may still write into it. One that isn't there is fine.
 pub(super) fn remove_folder(folder: &Path) -> Result<(), EmbeddedError> {
-    match fs::remove_dir_all(folder) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(EmbeddedError::io("can't remove", folder)(error)),
+    let begun = Instant::now();
+    loop {
+        match fs::remove_dir_all(folder) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error)
+                if error.kind() == std::io::ErrorKind::DirectoryNotEmpty
+                    && begun.elapsed() < LONGEST_REMOVAL =>
+            {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Err(error) => return Err(EmbeddedError::io("can't remove", folder)(error)),
+        }
     }
 }
 

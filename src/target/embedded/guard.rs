@@ -9,11 +9,13 @@ use std::{
     io::Write,
     os::unix::process::CommandExt,
     path::Path,
-    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio},
     time::{Duration, Instant},
 };
 
-use super::{EmbeddedError, user::ServerUser};
+use super::{super::processes::GUARD, EmbeddedError, user::ServerUser};
+
+const SHELL: &str = "/bin/sh";
 
 /// `$1` is the folder, `$2` the signal that ends the server at once, the rest its command line:
 /// nothing is worth saving.
@@ -32,6 +34,21 @@ done
 kill -KILL "$server" 2>/dev/null
 wait "$server" 2>/dev/null
 cd / && rm -rf "$folder"
+"#;
+
+/// `$1` is the folder, the rest a command that ends by itself, unless the pipe closes before. The watching
+/// part reads the pipe by another number, because the standard input of what runs in the background is
+/// nothing.
+const SCRIPT_OF_COMMAND: &str = r#"
+folder=$1; shift
+trap '' INT TERM HUP
+exec 3<&0
+( read -r word <&3; kill -KILL 0 ) >/dev/null 2>&1 &
+watcher=$!
+"$@" </dev/null 3<&-
+status=$?
+kill -KILL "$watcher"
+exit "$status"
 "#;
 
 /// How long the guard may take to end the server.
@@ -53,18 +70,29 @@ impl Guard {
         arguments: &[String],
         user: ServerUser,
     ) -> Result<Self, EmbeddedError> {
-        let mut command = Command::new("/bin/sh");
-        command.arg("-c").arg(SCRIPT).arg("deadheat-guard").arg(folder).arg(signal);
-        command.arg(program).args(arguments);
-        command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C");
-        command.current_dir(folder).process_group(0);
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut process = user
-            .applied_to(&mut command)
-            .spawn()
-            .map_err(|error| EmbeddedError::Spawn { program: "/bin/sh".into(), error })?;
+        let mut command = shell(SCRIPT, folder, user);
+        command.arg(signal).arg(program).args(arguments);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut process = command.spawn().map_err(EmbeddedError::spawn(SHELL))?;
         let pipe = process.stdin.take();
         Ok(Self { process, pipe })
+    }
+
+    /// Runs a command in `folder` to its end, which comes early when this process ends.
+    pub(super) fn output(
+        folder: &Path,
+        program: &Path,
+        arguments: &[String],
+        user: ServerUser,
+    ) -> Result<Output, EmbeddedError> {
+        let mut command = shell(SCRIPT_OF_COMMAND, folder, user);
+        command.arg(program).args(arguments).env("TMPDIR", folder);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().map_err(EmbeddedError::spawn(SHELL))?;
+        let pipe = process.stdin.take();
+        let output = process.wait_with_output().map_err(EmbeddedError::spawn(program));
+        drop(pipe);
+        output
     }
 
     /// Lets the server live on after this process.
@@ -88,6 +116,16 @@ impl Guard {
         }
         None
     }
+}
+
+/// A script in a process group of its own, with nothing of this process's environment.
+fn shell(script: &str, folder: &Path, user: ServerUser) -> Command {
+    let mut command = Command::new(SHELL);
+    command.arg("-c").arg(script).arg(GUARD).arg(folder);
+    command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C");
+    command.current_dir(folder).process_group(0).stdin(Stdio::piped());
+    user.applied_to(&mut command);
+    command
 }
 
 impl Drop for Guard {

@@ -16,6 +16,7 @@ mod server;
 mod user;
 
 pub use binaries::BinarySource;
+pub use cache::remove_half_built;
 pub use error::EmbeddedError;
 pub use folder::PrivateFolder;
 pub use kind::ServerKind;

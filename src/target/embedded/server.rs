@@ -3,15 +3,15 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 use super::{
+    super::processes::{self, Where},
     EmbeddedError, ServerKind,
     binaries::{self, BinarySource},
     cluster,
-    folder::{MARK, PrivateFolder, remove_folder},
+    folder::{PrivateFolder, is_ours, remove_folder},
     guard::Guard,
     user::ServerUser,
 };
@@ -39,8 +39,7 @@ pub struct EmbeddedServer {
 }
 
 impl EmbeddedServer {
-    /// Starts a server. `record` is told the folder before there is anything in it; `stage` what
-    /// takes time.
+    /// Starts a server. `record` is told the folder before it is made; `stage` what takes time.
     ///
     /// # Errors
     /// When there are no programs, or the server doesn't start; nothing is left behind.
@@ -64,8 +63,8 @@ impl EmbeddedServer {
         let private = PrivateFolder::new(record)?;
         let data = private.path().join("data");
         fs::create_dir(&data).map_err(EmbeddedError::io("can't make", &data))?;
-        cluster::create(kind, &data, &binaries, &version, user, stage)?;
         user.own(private.path())?;
+        cluster::create(kind, &data, &binaries, &version, user, stage)?;
         let arguments = kind.arguments(private.path(), &binaries, options);
         let guard = Guard::start(private.path(), kind.stop_signal(), binaries.server(), &arguments, user)?;
         let mut server = Self {
@@ -150,22 +149,20 @@ fn tail(text: &str) -> String {
 /// isn't there any more is fine.
 ///
 /// # Errors
-/// When the folder doesn't carry our mark, or can't be removed.
+/// When the folder isn't named as ours are, or can't be removed.
 pub fn remove_abandoned(folder: &Path) -> Result<(), EmbeddedError> {
     if !folder.exists() {
         return Ok(());
     }
-    if !folder.join(MARK).is_file() {
+    if !is_ours(folder) {
         return Err(EmbeddedError::NotOurs(folder.to_owned()));
     }
+    // The guard of a run that was just killed is at it.
+    processes::guard_has_ended(&folder.display().to_string());
     let begun = Instant::now();
     while let Some((kind, process)) = living_server(folder) {
         let signal = if begun.elapsed() < Duration::from_secs(5) { kind.stop_signal() } else { "KILL" };
-        let _ = Command::new("kill")
-            .arg(format!("-{signal}"))
-            .arg(process.to_string())
-            .stderr(Stdio::null())
-            .status();
+        processes::signal(process, signal);
         if begun.elapsed() > Duration::from_secs(10) {
             return Err(EmbeddedError::Stop(kind.product(), folder.to_owned()));
         }
@@ -180,8 +177,7 @@ fn living_server(folder: &Path) -> Option<(ServerKind, u32)> {
     [ServerKind::Postgres, ServerKind::MySql].into_iter().find_map(|kind| {
         let text = fs::read_to_string(folder.join(kind.process_file())).ok()?;
         let process: u32 = text.lines().next()?.trim().parse().ok()?;
-        let command = Command::new("ps").args(["-o", "args=", "-p", &process.to_string()]).output().ok()?;
-        let command = String::from_utf8_lossy(&command.stdout).into_owned();
-        command.contains(&folder.join("data").display().to_string()).then_some((kind, process))
+        let data = folder.join("data").display().to_string();
+        processes::mentioning(Where::Arguments, &[&data]).contains(&process).then_some((kind, process))
     })
 }
