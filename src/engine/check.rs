@@ -97,6 +97,16 @@ impl InvariantState {
         std::mem::take(&mut self.results)
     }
 
+    /// What was found of one so far.
+    pub(super) fn found(&self, index: usize) -> InvariantResult {
+        self.results[index].clone()
+    }
+
+    /// Goes back to what was found `before`.
+    pub(super) fn forget(&mut self, index: usize, before: InvariantResult) {
+        self.results[index] = before;
+    }
+
     /// Pauses of the invariants that are checked while the load runs, by index.
     pub(super) fn schedules(&self) -> Vec<(usize, Duration)> {
         let every = |(index, invariant): (usize, &Invariant)| Some((index, invariant.every?));

@@ -11,12 +11,13 @@ use super::{
     check::InvariantState,
     shard,
     shared::{EngineSettings, Shared},
+    side::SideSession,
     watch::{self as watcher, Watch, Watched},
 };
 use crate::{
     measure::{ApplicationRecorder, Recorder, WaitRecorder},
     plan::Work,
-    target::{ConnectError, Session, http::HttpEndpointError},
+    target::{ConnectError, http::HttpEndpointError},
 };
 
 /// What came out of it.
@@ -35,10 +36,10 @@ pub struct LoadOutcome {
 
 /// What goes on beside the load in the database.
 pub struct Beside<'a> {
-    pub control: &'a mut Session,
+    pub control: SideSession<'a>,
     pub invariants: &'a mut InvariantState,
     /// Samples the other sessions, so that a slow invariant doesn't hold that up.
-    pub sampling: &'a mut Session,
+    pub sampling: SideSession<'a>,
 }
 
 /// Why there was no load.

@@ -7,7 +7,10 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::watch::{Watched, sleep_unless_ended};
+use super::{
+    side::SideSession,
+    watch::{Watched, sleep_unless_ended},
+};
 use crate::{
     measure::{
         ApplicationRecorder, ApplicationRules, ApplicationSeen, LiveBoard, TransactionSeen, WaitSeen,
@@ -23,6 +26,7 @@ use crate::{
 /// Pause between two samples: so long that sampling takes at most a thirtieth of the time, because
 /// `pg_blocking_pids` and InnoDB's tables hold up others for a moment.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(500);
 const PAUSE_PER_COST: u32 = 30;
 /// What a sample costs is the shortest time that one of the last few took: the rest is waiting for a busy
 /// processor, which costs the others nothing.
@@ -49,13 +53,13 @@ struct Samplers {
 /// Samples until the load has ended.
 pub(super) async fn sample_until(
     sampling: Sampling<'_>,
-    session: &mut Session,
+    mut side: SideSession<'_>,
     ended: &mut watch::Receiver<bool>,
 ) -> Watched {
     let rules = sampling.rules();
     let mut watched =
         Watched { application: rules.clone().map(ApplicationRecorder::new), ..Watched::default() };
-    let samplers = match sampling.prepare(session, rules.as_ref()).await {
+    let samplers = match sampling.prepare(side.session, rules.as_ref()).await {
         Ok(samplers) => samplers,
         Err(failure) => {
             watched.problem = Some(format!("sessions can't be sampled: {failure}"));
@@ -65,17 +69,22 @@ pub(super) async fn sample_until(
     let mut pace = Pace::new();
     let mut next = Instant::now();
     while !sleep_unless_ended(next, ended).await {
-        match sampling.look(&samplers, session, &mut watched, &mut pace).await {
+        let looked = match side.heal().await {
+            Ok(()) => sampling
+                .look(&samplers, side.session, &mut watched, &mut pace)
+                .await
+                .map_err(|failure| failure.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        match looked {
             Ok(()) => {
                 let shortest = samplers.waits.as_ref().map_or(LONGEST_PAUSE, WaitSampler::shortest_pause);
                 next = Instant::now() + pace.pause(shortest);
             }
-            Err(failure) => {
-                watched.problem.get_or_insert_with(|| format!("sessions can't be sampled: {failure}"));
-                if session.is_lost() {
-                    return watched;
-                }
-                next = Instant::now() + LONGEST_PAUSE;
+            Err(message) => {
+                let problem = || format!("sessions couldn't be sampled for a while: {message}");
+                watched.problem.get_or_insert_with(problem);
+                next = Instant::now() + PAUSE_AFTER_FAILURE;
             }
         }
     }

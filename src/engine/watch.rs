@@ -13,11 +13,11 @@ use super::{
     levels::LevelSampler,
     load::Beside,
     sampling::{Sampling, sample_until},
+    side::SideSession,
 };
 use crate::{
     measure::{ApplicationRecorder, LiveBoard, WaitRecorder},
     plan::Plan,
-    target::Session,
 };
 
 /// What is watched.
@@ -70,30 +70,39 @@ pub(super) async fn sleep_unless_ended(moment: Instant, ended: &mut watch::Recei
     }
 }
 
-/// Checks the invariants that have a pause; returns what keeps it from going on.
+/// Checks the invariants that have a pause; returns what kept it from that.
 async fn check_until(
     released: Instant,
-    control: &mut Session,
+    mut control: SideSession<'_>,
     invariants: &mut InvariantState,
     ended: &mut watch::Receiver<bool>,
 ) -> Option<String> {
     let begun = Instant::now();
+    let mut problem = None;
     let mut due: Vec<(usize, Duration, Instant)> =
         invariants.schedules().into_iter().map(|(index, every)| (index, every, begun + every)).collect();
     while let Some(next) = due.iter().map(|(_, _, at)| *at).min() {
         if sleep_unless_ended(next, ended).await {
-            return None;
+            return problem;
         }
         for (index, every, at) in &mut due {
             if Instant::now() < *at {
                 continue;
             }
-            if control.is_lost() {
-                return Some("the control session was lost".to_owned());
+            if let Err(error) = control.heal().await {
+                problem
+                    .get_or_insert_with(|| format!("invariants couldn't be checked for a while: {error}"));
+            } else {
+                let before = invariants.found(*index);
+                let phase = Phase::During(released.elapsed());
+                invariants.check(*index, phase, None, control.session).await;
+                if control.session.is_lost() {
+                    // That tells nothing about the invariant.
+                    invariants.forget(*index, before);
+                }
             }
-            invariants.check(*index, Phase::During(released.elapsed()), None, control).await;
             *at = Instant::now() + *every;
         }
     }
-    None
+    problem
 }

@@ -91,6 +91,8 @@ pub struct Database {
     pub lock_order: Vec<String>,
     pub statement_timeout: Option<Duration>,
     pub lock_timeout: Option<Duration>,
+    /// Longest wait for an answer; the driver's default when `None`.
+    pub longest_answer: Option<Duration>,
 }
 
 /// Where a database is.

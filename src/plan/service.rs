@@ -86,7 +86,6 @@ fn misplaced(scope: &mut Scope<'_>, name: &Spanned<String>, target: &Target, is_
         (!target.settings.is_empty(), "settings"),
     ];
     let service = [
-        (target.timeout.is_some(), "timeout"),
         (target.protocol.is_some(), "protocol"),
         (!target.headers.is_empty(), "headers"),
         (target.redirects.is_some(), "redirects"),
@@ -121,6 +120,7 @@ fn database(
         lock_order: lock_order(scope, &target.lock_order),
         statement_timeout: target.statement_timeout.map(|timeout| timeout.0),
         lock_timeout: target.lock_timeout.map(|timeout| timeout.0),
+        longest_answer: target.timeout.map(|timeout| timeout.0),
     })
 }
 
@@ -296,6 +296,9 @@ fn check_reach(scope: &mut Scope<'_>, name: &Spanned<String>, target: &Target, l
         if let Some(why) = dialect.lacks(check) {
             scope.does_not_apply.insert(check.name().to_owned(), why.to_owned());
         }
+    }
+    if dialect == Dialect::Sqlite && target.timeout.is_some() {
+        scope.warning(&name.span, "`timeout` doesn't apply: SQLite is no server", None);
     }
     if dialect == Dialect::Sqlite && target.statement_timeout.is_some() {
         scope.warning(&name.span, "`statement_timeout` doesn't apply: SQLite has no such limit", None);

@@ -3,12 +3,13 @@
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use indexmap::IndexMap;
 
 use super::{
-    RunOptions, Trouble, Watcher,
+    RunOptions, StopSignal, Trouble, Watcher,
     own::{self, Own},
 };
 use crate::{
@@ -25,6 +26,9 @@ use crate::{
 const OWN_CONNECTIONS: u32 = 4;
 /// Connections of a server of ours that are left to the services under test.
 const FOR_SERVICES: u32 = 110;
+/// How long a server that is gone may take to come back.
+const LONGEST_RESTART: Duration = Duration::from_secs(15);
+const RESTART_PAUSE: Duration = Duration::from_millis(100);
 /// File descriptors beside the workers' connections.
 const OWN_DESCRIPTORS: u64 = 100;
 
@@ -83,6 +87,7 @@ pub(super) async fn open(
         schema: schema.clone(),
         statement_timeout: database.statement_timeout,
         lock_timeout: database.lock_timeout,
+        longest_answer: database.longest_answer,
         statements: plan.statements.len() + plan.invariants.len(),
     };
     let control = SessionSettings {
@@ -265,21 +270,39 @@ impl Opened {
 
     /// A fresh session for cleaning up, when the first one is lost or stuck.
     pub async fn fresh_session(&self) -> Result<Session, Trouble> {
-        let settings = SessionSettings {
-            application_name: format!("deadheat-cleanup/{}", self.run_id),
-            ..SessionSettings::default()
-        };
+        // The run's schema may be gone.
+        let settings = SessionSettings { schema: None, ..self.side_settings("cleanup") };
         Ok(Session::connect(&self.endpoint, &settings).await?)
     }
 
     /// A session that samples the others while the load runs.
     pub async fn sampling_session(&self) -> Result<Session, Trouble> {
-        let settings = SessionSettings {
-            application_name: format!("deadheat-watch/{}", self.run_id),
+        Ok(Session::connect(&self.endpoint, &self.side_settings("watch")).await?)
+    }
+
+    /// Of a session in the run's schema beside the workers'.
+    pub fn side_settings(&self, purpose: &str) -> SessionSettings {
+        SessionSettings {
+            application_name: format!("deadheat-{purpose}/{}", self.run_id),
             schema: self.settings.schema.clone(),
+            longest_answer: self.settings.longest_answer,
             ..SessionSettings::default()
-        };
-        Ok(Session::connect(&self.endpoint, &settings).await?)
+        }
+    }
+
+    /// Makes a lost control session anew, once the server is back: for as long as a restart takes. Where that
+    /// isn't possible, what is asked for through the lost session fails and says so.
+    pub async fn heal(&mut self, stop: &StopSignal) {
+        let begun = Instant::now();
+        // Nobody hears of a broken connection before it is used.
+        let _ = self.session.script("SELECT 1").await;
+        let settings = self.side_settings("control");
+        while self.session.is_lost() && begun.elapsed() < LONGEST_RESTART && !stop.is_stopped() {
+            match Session::connect(&self.endpoint, &settings).await {
+                Ok(session) => self.session = session,
+                Err(_) => tokio::time::sleep(RESTART_PAUSE).await,
+            }
+        }
     }
 
     /// Removes the run's schema and stops its server. What can't be removed stays in the ledger,

@@ -14,7 +14,9 @@ use super::{
 };
 use crate::{
     dialect::Dialect,
-    engine::{Beside, EngineSettings, InvariantState, LoadOutcome, check_invariants, run_load},
+    engine::{
+        Beside, EngineSettings, InvariantState, LoadOutcome, SideSession, check_invariants, run_load,
+    },
     expression::Value,
     fixture,
     measure::{Collected, Environment, FixtureResults, LiveBoard, RunResults, TableRows, collect},
@@ -207,7 +209,12 @@ impl Run<'_> {
         let settings = self.load_settings(opened.as_ref(), prepared, globals, results.seed);
         let beside = match (opened.as_mut(), &mut invariants, &mut sampling) {
             (Some(opened), Some(invariants), Some(sampling)) => {
-                Some(Beside { control: &mut opened.session, invariants, sampling })
+                let (for_control, for_sampling) =
+                    (opened.side_settings("control"), opened.side_settings("watch"));
+                let endpoint = &opened.endpoint;
+                let control = SideSession { session: &mut opened.session, endpoint, settings: for_control };
+                let sampling = SideSession { session: sampling, endpoint, settings: for_sampling };
+                Some(Beside { control, invariants, sampling })
             }
             _ => None,
         };
@@ -220,9 +227,7 @@ impl Run<'_> {
 
         if let (Some(opened), Some(invariants)) = (opened.as_mut(), &mut invariants) {
             watcher.stage("checking invariants");
-            if opened.session.is_lost() {
-                opened.session = opened.fresh_session().await?;
-            }
+            opened.heal(self.stop).await;
             check_invariants(invariants, &mut opened.session, Some(&outcome.recorder)).await;
         }
         Ok(Measured { outcome, invariants, deadlocks })

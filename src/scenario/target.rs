@@ -49,7 +49,8 @@ pub struct Target {
     /// or `mysql.` is for that kind alone.
     #[serde(default)]
     pub settings: Named<Spanned<String>>,
-    /// With `http`: longest wait for a whole answer; 30s when not given.
+    /// Longest wait for an answer. Of a service: 30s when not given. Of a database: 2m when not given; then
+    /// the connection is given up, and what was asked for may have happened or not.
     #[serde(default)]
     pub timeout: Option<units::Span>,
     /// With `http`: `http1` (when not given), or `http2`, over cleartext without an upgrade.

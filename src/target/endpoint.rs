@@ -1,9 +1,12 @@
 //! Where a database is, and how to reach it.
 
-use std::{net::IpAddr, path::Path};
+use std::{net::IpAddr, path::Path, time::Duration};
 
-use super::{Failure, mysql::MySqlEndpoint, postgres::PostgresEndpoint, sqlite::SqliteEndpoint};
-use crate::dialect::Dialect;
+use super::{
+    Failure, mysql::MySqlEndpoint, patience::LONGEST_ANSWER, postgres::PostgresEndpoint,
+    sqlite::SqliteEndpoint,
+};
+use crate::{dialect::Dialect, units::format_duration};
 
 /// A database, with everything that is needed to connect.
 #[derive(Clone)]
@@ -46,6 +49,12 @@ impl ConnectError {
             Self::Unreachable { .. } => Some("is the server running, and are host and port right?"),
             Self::Refused { .. } => None,
         }
+    }
+
+    /// Nothing came within this time.
+    pub(super) fn no_answer(server: String, limit: Option<Duration>) -> Self {
+        let limit = format_duration(limit.unwrap_or(LONGEST_ANSWER));
+        Self::Unreachable { server, message: format!("no answer within {limit}") }
     }
 
     pub(super) fn from_sqlx(server: String, error: &sqlx::Error) -> Self {

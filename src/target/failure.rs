@@ -1,6 +1,6 @@
 //! What a server or a connection answered when something went wrong.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use sqlx::{
     error::DatabaseError,
@@ -8,7 +8,7 @@ use sqlx::{
     postgres::{PgDatabaseError, PgErrorPosition},
 };
 
-use crate::outcome::Cause;
+use crate::{outcome::Cause, units::format_duration};
 
 /// A failed statement, classified. Boxed, because success is what the hot path carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +42,11 @@ impl Failure {
     pub fn lost(message: impl Into<String>) -> Self {
         let facts = FailureFacts::plain(Cause::Connection, message);
         Self(Box::new(FailureFacts { connection_lost: true, ..facts }))
+    }
+
+    /// Nothing came within this time.
+    pub(super) fn no_answer(limit: Duration) -> Self {
+        Self::lost(format!("no answer within {}", format_duration(limit)))
     }
 
     /// As a server answers: classified by its code.

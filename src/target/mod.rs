@@ -11,6 +11,7 @@ mod failure;
 pub mod http;
 mod mysql;
 mod number;
+mod patience;
 mod postgres;
 mod processes;
 mod scripted;

@@ -29,6 +29,8 @@ pub struct SessionSettings {
     pub schema: Option<String>,
     pub statement_timeout: Option<Duration>,
     pub lock_timeout: Option<Duration>,
+    /// Longest wait for an answer, after which the connection is given up; a default when `None`.
+    pub longest_answer: Option<Duration>,
     /// How many statements the session keeps prepared.
     pub statements: usize,
 }

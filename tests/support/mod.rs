@@ -4,6 +4,7 @@
 pub mod browser;
 pub mod hostile;
 pub mod http;
+pub mod proxy;
 
 use std::{
     path::{Path, PathBuf},

@@ -10,7 +10,10 @@ use sqlx::{
 };
 
 use super::{
-    super::{Blocked, ConnectError, Failure, SessionSettings},
+    super::{
+        Blocked, ConnectError, Failure, SessionSettings,
+        patience::{self, Patience},
+    },
     binding,
     decoding::{self, ColumnType},
     endpoint::MySqlEndpoint,
@@ -68,6 +71,7 @@ pub struct MySqlSession {
     thread: i32,
     mariadb: bool,
     view: SharedView,
+    patience: Patience,
     lost: bool,
 }
 
@@ -78,17 +82,24 @@ impl MySqlSession {
     ) -> Result<Self, ConnectError> {
         let options: MySqlConnectOptions = endpoint.options(settings);
         let connect_error = |error| ConnectError::from_sqlx(endpoint.describe(), &error);
-        let mut connection = options.connect().await.map_err(connect_error)?;
-        let (thread, version): (u64, String) = sqlx::query_as("SELECT CONNECTION_ID(), VERSION()")
-            .persistent(false)
-            .fetch_one(&mut connection)
-            .await
-            .map_err(connect_error)?;
-        let mariadb = is_mariadb(&version);
-        let sql = format!("SET SESSION {}", variables(settings, mariadb).join(", "));
-        (&mut connection).execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.map_err(connect_error)?;
+        let limit = settings.longest_answer;
+        let connecting = async {
+            let mut connection = options.connect().await.map_err(connect_error)?;
+            let (thread, version): (u64, String) = sqlx::query_as("SELECT CONNECTION_ID(), VERSION()")
+                .persistent(false)
+                .fetch_one(&mut connection)
+                .await
+                .map_err(connect_error)?;
+            let mariadb = is_mariadb(&version);
+            let sql = format!("SET SESSION {}", variables(settings, mariadb).join(", "));
+            (&mut connection).execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.map_err(connect_error)?;
+            Ok((connection, thread, mariadb))
+        };
+        let no_answer = || ConnectError::no_answer(endpoint.describe(), limit);
+        let (connection, thread, mariadb) = patience::connected(limit, connecting, no_answer).await?;
         let thread = i32::try_from(thread).unwrap_or_default();
-        Ok(Self { connection, thread, mariadb, view: SharedView::clone(&endpoint.view), lost: false })
+        let (view, patience) = (SharedView::clone(&endpoint.view), Patience::new(limit));
+        Ok(Self { connection, thread, mariadb, view, patience, lost: false })
     }
 
     pub(in crate::target) fn thread(&self) -> i32 {
@@ -112,8 +123,8 @@ impl MySqlSession {
 
     pub(in crate::target) async fn prepare(&mut self, sql: &str) -> Result<MySqlStatement, Failure> {
         let text: SqlStr = AssertSqlSafe(sql.to_owned()).into_sql_str();
-        let parsed = (&mut self.connection).prepare(text).await;
-        let statement = parsed.map_err(|error| self.failure(&error))?;
+        let parsed = self.patience.wait((&mut self.connection).prepare(text)).await;
+        let statement = self.answer(parsed)?;
         let parameters = match statement.parameters() {
             Some(Either::Right(count)) => count,
             Some(Either::Left(types)) => types.len(),
@@ -170,9 +181,9 @@ impl MySqlSession {
         {
             let mut answers = (&mut self.connection).fetch_many(query);
             loop {
-                match answers.try_next().await {
-                    Ok(Some(Either::Left(done))) => rows.affected += done.rows_affected(),
-                    Ok(Some(Either::Right(row))) => {
+                match self.patience.wait(answers.try_next()).await {
+                    Ok(Ok(Some(Either::Left(done)))) => rows.affected += done.rows_affected(),
+                    Ok(Ok(Some(Either::Right(row)))) => {
                         rows.affected += 1;
                         if !fetch {
                             continue;
@@ -190,9 +201,13 @@ impl MySqlSession {
                             Err(failure) => failed = Some(failure),
                         }
                     }
-                    Ok(None) => break,
-                    Err(error) => {
+                    Ok(Ok(None)) => break,
+                    Ok(Err(error)) => {
                         failed = Some(Failure::from_sqlx(&error));
+                        break;
+                    }
+                    Err(no_answer) => {
+                        failed = Some(no_answer);
                         break;
                     }
                 }
@@ -272,19 +287,20 @@ impl MySqlSession {
     }
 
     pub(in crate::target) async fn run(&mut self, sql: &'static str) -> Result<(), Failure> {
-        let done = (&mut self.connection).execute(sqlx::raw_sql(sql)).await;
-        done.map(drop).map_err(|error| self.failure(&error))
+        let done = self.patience.wait((&mut self.connection).execute(sqlx::raw_sql(sql))).await;
+        self.answer(done).map(drop)
     }
 
     pub(in crate::target) async fn script(&mut self, sql: &str) -> Result<(), Failure> {
-        let done = (&mut self.connection).execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))).await;
-        done.map(drop).map_err(|error| self.failure(&error))
+        let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        let done = self.patience.wait((&mut self.connection).execute(sql)).await;
+        self.answer(done).map(drop)
     }
 
-    fn failure(&mut self, error: &sqlx::Error) -> Failure {
-        let failure = Failure::from_sqlx(error);
-        self.lost |= failure.connection_lost;
-        failure
+    fn answer<T>(&mut self, answer: Result<sqlx::Result<T>, Failure>) -> Result<T, Failure> {
+        let answer = answer.and_then(|answer| answer.map_err(|error| Failure::from_sqlx(&error)));
+        self.lost |= answer.as_ref().is_err_and(|failure| failure.connection_lost);
+        answer
     }
 }
 

@@ -10,7 +10,10 @@ use sqlx::{
 };
 
 use super::{
-    super::{Answers, ConnectError, Failure, ResultTable, SessionSettings},
+    super::{
+        Answers, ConnectError, Failure, ResultTable, SessionSettings,
+        patience::{self, Patience},
+    },
     binding::{self, ParameterType},
     decoding::{self, ColumnType},
     endpoint::PostgresEndpoint,
@@ -42,6 +45,7 @@ impl PreparedStatement {
 pub struct PostgresSession {
     connection: PgConnection,
     pid: i32,
+    patience: Patience,
     lost: bool,
 }
 
@@ -52,13 +56,19 @@ impl PostgresSession {
     ) -> Result<Self, ConnectError> {
         let options = endpoint.options(settings);
         let connect_error = |error| ConnectError::from_sqlx(endpoint.describe(), &error);
-        let mut connection = options.connect().await.map_err(connect_error)?;
-        let (pid,): (i32,) = sqlx::query_as("SELECT pg_backend_pid()")
-            .persistent(false)
-            .fetch_one(&mut connection)
-            .await
-            .map_err(connect_error)?;
-        Ok(Self { connection, pid, lost: false })
+        let limit = settings.longest_answer;
+        let connecting = async {
+            let mut connection = options.connect().await.map_err(connect_error)?;
+            let (pid,): (i32,) = sqlx::query_as("SELECT pg_backend_pid()")
+                .persistent(false)
+                .fetch_one(&mut connection)
+                .await
+                .map_err(connect_error)?;
+            Ok((connection, pid))
+        };
+        let no_answer = || ConnectError::no_answer(endpoint.describe(), limit);
+        let (connection, pid) = patience::connected(limit, connecting, no_answer).await?;
+        Ok(Self { connection, pid, patience: Patience::new(limit), lost: false })
     }
 
     pub(in crate::target) fn pid(&self) -> i32 {
@@ -104,8 +114,8 @@ impl PostgresSession {
 
     async fn parse(&mut self, sql: &str) -> Result<PgStatement, Failure> {
         let text: SqlStr = AssertSqlSafe(sql.to_owned()).into_sql_str();
-        let parsed = (&mut self.connection).prepare(text).await;
-        parsed.map_err(|error| self.failure(&error))
+        let parsed = self.patience.wait((&mut self.connection).prepare(text)).await;
+        self.answer(parsed)
     }
 
     /// One message with both statements, so that reading the level back costs no round trip.
@@ -114,8 +124,8 @@ impl PostgresSession {
         isolation: Option<Isolation>,
     ) -> Result<Option<Isolation>, Failure> {
         let sql = begin_sql(isolation);
-        let answer = (&mut self.connection).fetch_optional(sqlx::raw_sql(sql)).await;
-        let row = answer.map_err(|error| self.failure(&error))?;
+        let answer = self.patience.wait((&mut self.connection).fetch_optional(sqlx::raw_sql(sql))).await;
+        let row = self.answer(answer)?;
         Ok(row.and_then(|row| decoding::read_text(&row, 0, Isolation::from_server)))
     }
 
@@ -142,18 +152,22 @@ impl PostgresSession {
         {
             let mut answers = (&mut self.connection).fetch_many(prepared.statement.query_with(arguments));
             loop {
-                match answers.try_next().await {
-                    Ok(Some(Either::Left(done))) => rows.affected += done.rows_affected(),
-                    Ok(Some(Either::Right(row))) if fetch => {
+                match self.patience.wait(answers.try_next()).await {
+                    Ok(Ok(Some(Either::Left(done)))) => rows.affected += done.rows_affected(),
+                    Ok(Ok(Some(Either::Right(row)))) if fetch => {
                         match decoding::decode(&row, &prepared.column_types) {
                             Ok(values) => rows.rows.push(Row::new(Arc::clone(&prepared.columns), values)),
                             Err(failure) => failed = Some(failure),
                         }
                     }
-                    Ok(Some(Either::Right(_))) => {}
-                    Ok(None) => break,
-                    Err(error) => {
+                    Ok(Ok(Some(Either::Right(_)))) => {}
+                    Ok(Ok(None)) => break,
+                    Ok(Err(error)) => {
                         failed = Some(Failure::from_sqlx(&error));
+                        break;
+                    }
+                    Err(no_answer) => {
+                        failed = Some(no_answer);
                         break;
                     }
                 }
@@ -169,13 +183,14 @@ impl PostgresSession {
     }
 
     pub(in crate::target) async fn run(&mut self, sql: &'static str) -> Result<(), Failure> {
-        let done = (&mut self.connection).execute(sqlx::raw_sql(sql)).await;
-        done.map(drop).map_err(|error| self.failure(&error))
+        let done = self.patience.wait((&mut self.connection).execute(sqlx::raw_sql(sql))).await;
+        self.answer(done).map(drop)
     }
 
     pub(in crate::target) async fn script(&mut self, sql: &str) -> Result<(), Failure> {
-        let done = (&mut self.connection).execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))).await;
-        done.map(drop).map_err(|error| self.failure(&error))
+        let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        let done = self.patience.wait((&mut self.connection).execute(sql)).await;
+        self.answer(done).map(drop)
     }
 
     pub(in crate::target) async fn answers(&mut self, sql: &str) -> Answers {
@@ -183,8 +198,8 @@ impl PostgresSession {
         let mut current: Option<Table> = None;
         let mut results = (&mut self.connection).fetch_many(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())));
         let failure = loop {
-            match results.try_next().await {
-                Ok(Some(Either::Left(done))) => {
+            match self.patience.wait(results.try_next()).await {
+                Ok(Ok(Some(Either::Left(done)))) => {
                     answers.affected += done.rows_affected();
                     if let Some(table) = current.take() {
                         answers.rows = table.rows;
@@ -193,13 +208,14 @@ impl PostgresSession {
                         answers.tables.push(None);
                     }
                 }
-                Ok(Some(Either::Right(row))) => {
+                Ok(Ok(Some(Either::Right(row)))) => {
                     if let Err(failure) = current.get_or_insert_with(|| Table::of(&row)).add(&row) {
                         break Some(failure);
                     }
                 }
-                Ok(None) => break None,
-                Err(error) => break Some(Failure::from_sqlx(&error)),
+                Ok(Ok(None)) => break None,
+                Ok(Err(error)) => break Some(Failure::from_sqlx(&error)),
+                Err(no_answer) => break Some(no_answer),
             }
         };
         // NB: what is left of the answer is read by the driver before the next statement.
@@ -208,10 +224,10 @@ impl PostgresSession {
         Answers { failure, ..answers }
     }
 
-    fn failure(&mut self, error: &sqlx::Error) -> Failure {
-        let failure = Failure::from_sqlx(error);
-        self.lost |= failure.connection_lost;
-        failure
+    fn answer<T>(&mut self, answer: Result<sqlx::Result<T>, Failure>) -> Result<T, Failure> {
+        let answer = answer.and_then(|answer| answer.map_err(|error| Failure::from_sqlx(&error)));
+        self.lost |= answer.as_ref().is_err_and(|failure| failure.connection_lost);
+        answer
     }
 }
 
