@@ -54,13 +54,35 @@ fn a_statement_without_a_text_for_the_target_is_an_error() {
 }
 
 #[test]
-fn tables_that_were_there_before_need_postgresql() {
+fn a_database_of_its_own_needs_tables() {
     let scenario = SCENARIO.replace("    migrations: migrations\n", "");
-    for target in ["mysql://root@127.0.0.1/shop", "sqlite:shop.db"] {
+    for target in ["embedded:mysql", "sqlite:"] {
         let ended = check(target, &scenario).expect_status(2);
-        let ended = ended.expect_stderr("works only in tables of its own").expect_stderr("differs.yaml:4");
+        let ended = ended.expect_stderr("has no tables").expect_stderr("differs.yaml:4");
         ended.expect_stderr("give it `migrations`");
     }
+    let there = check("mysql://root@127.0.0.1/shop", &scenario).stderr;
+    assert!(!there.contains("has no tables"), "tables may be there: {there}");
+}
+
+#[test]
+fn a_file_without_migrations_must_be_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let scenario = "version: 1
+name: nowhere
+targets: {db: {database: \"sqlite:nowhere.db\"}}
+operations: {op: {steps: [{sql: SELECT 1}]}}
+load: {concurrency: 1, iterations: 1}
+";
+    let path = file(folder.path(), "nowhere.yaml", scenario);
+    let program = Program::new();
+    let mut command = program.command(&["run", text(&path)]);
+    let ended = support::Ended::of(command.current_dir(folder.path()).output().expect("it starts"));
+    ended
+        .expect_status(3)
+        .expect_stderr("there is no database")
+        .expect_stderr("give the target `migrations`");
+    assert!(!folder.path().join("nowhere.db").exists() && program.records() == 0);
 }
 
 #[test]

@@ -206,3 +206,20 @@ fn tables_whose_rows_could_not_be_found_again_are_refused() {
     assert_eq!(program.records(), 0);
     server.stop().expect("stopped");
 }
+
+#[test]
+fn a_row_that_was_there_is_not_taken_for_one_of_the_run() {
+    let (_folder, path, server, program) = prepared("iterations: 20");
+    sql(
+        &server,
+        "CREATE TABLE counts (name text PRIMARY KEY, n int); INSERT INTO counts VALUES ('theirs', 7)",
+    );
+    let scenario = "version: 1\nname: upsert\ntargets: {db: {database: \"${DATABASE_URL}\"}}\n\
+        operations: {count: {steps: [{sql: \"INSERT INTO counts VALUES ('theirs', 1) \
+        ON CONFLICT (name) DO UPDATE SET n = counts.n + 1\"}]}}\nload: {concurrency: 1, iterations: 3}\n";
+    std::fs::write(&path, scenario).expect("written");
+    let ended = program.run(&["run", text(&path)]).expect_status(4);
+    ended.expect_stderr("may change a row which is there already");
+    assert_eq!(value(&server, "SELECT n FROM counts"), "10");
+    server.stop().expect("stopped");
+}

@@ -8,8 +8,8 @@ use std::ops::ControlFlow;
 
 use sqlparser::{
     ast::{
-        Delete, FromTable, LockType, ObjectName, Query, Select, SetExpr, Statement, TableFactor,
-        TableObject, TableWithJoins, Visit, Visitor,
+        Delete, FromTable, Insert, LockType, ObjectName, OnConflictAction, OnInsert, Query, Select,
+        SetExpr, SqliteOnConflict, Statement, TableFactor, TableObject, TableWithJoins, Visit, Visitor,
     },
     dialect::{GenericDialect, MySqlDialect, PostgreSqlDialect, SQLiteDialect},
     keywords::Keyword,
@@ -73,6 +73,9 @@ pub struct Facts {
     pub inserts: Vec<String>,
     /// It is a plain `INSERT`, and this is whether it has a `RETURNING` clause.
     pub insert_returning: Option<bool>,
+    /// An `INSERT` that may change a row which is there already: `ON CONFLICT … DO UPDATE`, `ON DUPLICATE
+    /// KEY UPDATE`, `REPLACE`.
+    pub may_update: bool,
 }
 
 /// Analyses a statement.
@@ -264,6 +267,7 @@ impl Visitor for Locks {
                 }
             }
             Statement::Insert(insert) => {
+                self.facts.may_update |= may_update(insert);
                 if let TableObject::TableName(name) = &insert.table {
                     self.facts.inserts.push(name.to_string());
                     self.lock(name, LockStrength::NewRows);
@@ -287,6 +291,16 @@ impl Visitor for Locks {
         }
         ControlFlow::Continue(())
     }
+}
+
+fn may_update(insert: &Insert) -> bool {
+    let replaces = insert.replace_into || insert.or == Some(SqliteOnConflict::Replace);
+    replaces
+        || match &insert.on {
+            Some(OnInsert::OnConflict(clause)) => clause.action != OnConflictAction::DoNothing,
+            Some(_) => true,
+            None => false,
+        }
 }
 
 /// The last part of a name, folded as PostgreSQL folds it.
@@ -373,6 +387,24 @@ mod tests {
         assert_eq!(row_lock_clause("SELECT 'FOR UPDATE' FROM t -- FOR UPDATE"), None);
         assert_eq!(row_lock_clause("SELECT 1 FROM t for  update"), Some("FOR UPDATE"));
         assert_eq!(row_lock_clause("SELECT 1 FROM t FOR KEY SHARE"), Some("FOR KEY SHARE"));
+    }
+
+    #[test]
+    fn inserts_that_may_change_a_row_are_told_from_others() {
+        for (sql, dialect, expected) in [
+            ("INSERT INTO t VALUES (1)", Dialect::MySql, false),
+            ("INSERT IGNORE INTO t VALUES (1)", Dialect::MySql, false),
+            ("INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING", Dialect::Postgres, false),
+            ("INSERT INTO t VALUES (1) ON CONFLICT (a) DO UPDATE SET a = 2", Dialect::Postgres, true),
+            ("INSERT INTO t VALUES (1) ON DUPLICATE KEY UPDATE a = 2", Dialect::MySql, true),
+            ("REPLACE INTO t VALUES (1)", Dialect::MySql, true),
+            ("INSERT OR REPLACE INTO t VALUES (1)", Dialect::Sqlite, true),
+        ] {
+            match analyse(sql, dialect) {
+                Analysis::Known(facts) => assert_eq!(facts.may_update, expected, "{sql}"),
+                Analysis::Unknown => panic!("{sql} should be known"),
+            }
+        }
     }
 
     #[test]

@@ -279,13 +279,15 @@ fn setting_for(dialect: Dialect, name: &str) -> Option<&str> {
 /// What a kind of database can't have is said at its place, and taken out of the plan.
 fn check_reach(scope: &mut Scope<'_>, name: &Spanned<String>, target: &Target, location: &Location) {
     let dialect = location.dialect();
-    if dialect != Dialect::Postgres && target.migrations.is_none() {
+    let is_empty = matches!(
+        location,
+        Location::Embedded { dialect: Dialect::MySql | Dialect::Sqlite, .. }
+            | Location::Sqlite { path: None }
+    );
+    if is_empty && target.migrations.is_none() {
         scope.error(
             &name.span,
-            format!(
-                "target `{name}` has no `migrations`, and on {} deadheat works only in tables of its own",
-                dialect.product()
-            ),
+            format!("target `{name}` has no `migrations`, and its {} has no tables", dialect.product()),
             Some(format!("give it `migrations`: a folder with a sub-folder `{}`", dialect.name())),
         );
     }

@@ -66,7 +66,7 @@ pub(super) async fn open(
 ) -> Result<Opened, Trouble> {
     let dialect = database.location.dialect();
     let mut ledger = Ledger::create(run_id)?;
-    let reached = own::reach(plan, &database.location, &mut ledger, options, watcher).await;
+    let reached = own::reach(plan, database, &mut ledger, options, watcher).await;
     let (endpoint, own) = match reached {
         Ok(reached) => reached,
         Err(trouble) => {

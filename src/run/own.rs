@@ -9,7 +9,7 @@ use super::{
 use crate::{
     dialect::Dialect,
     fixture::{Entry, Ledger},
-    plan::{Location, Plan},
+    plan::{Database, Location, Plan},
     target::{
         Endpoint, create_database_file,
         embedded::{BinarySource, EmbeddedOptions, EmbeddedServer, PrivateFolder, ServerKind},
@@ -53,12 +53,13 @@ impl Own {
 /// Starts what is started, and writes it down first.
 pub(super) async fn reach(
     plan: &Plan,
-    location: &Location,
+    database: &Database,
     ledger: &mut Ledger,
     options: &RunOptions,
     watcher: &mut dyn Watcher,
 ) -> Result<(Endpoint, Option<Own>), Trouble> {
-    match location {
+    let has_migrations = database.migrations.is_some();
+    match &database.location {
         Location::Server { url, .. } => {
             let endpoint = Endpoint::from_url(url)?;
             check_host(&endpoint, &options.allowed_hosts)?;
@@ -87,9 +88,12 @@ pub(super) async fn reach(
         Location::Sqlite { path: Some(path) } => {
             let path = std::path::absolute(path)
                 .map_err(|error| Trouble::new(format!("{} can't be used: {error}", path.display())))?;
+            if !has_migrations {
+                return theirs(&path, options).map(|endpoint| (endpoint, None));
+            }
             if path.exists() {
                 return Err(Trouble::new(format!("{} is there already", path.display())).hint(
-                    "on SQLite a run makes its database, and removes it: name a file that isn't there, or `sqlite:`",
+                    "with `migrations` a run makes its database, and removes it: name a file that isn't there, or `sqlite:`",
                 ));
             }
             ledger.record(&Entry::File { path: path.clone() }).map_err(|error| {
@@ -100,6 +104,17 @@ pub(super) async fn reach(
             Ok((endpoint, Some(Own::File(path))))
         }
     }
+}
+
+/// A file of the user's, with tables in it.
+fn theirs(path: &Path, options: &RunOptions) -> Result<Endpoint, Trouble> {
+    if !path.exists() {
+        return Err(Trouble::new(format!("there is no database {}", path.display()))
+            .hint("give the target `migrations`, and a run makes its database"));
+    }
+    let endpoint = Endpoint::from_url(&format!("sqlite:{}", path.display()))?.theirs();
+    check_host(&endpoint, &options.allowed_hosts)?;
+    Ok(endpoint)
 }
 
 fn record_folder(ledger: &mut Ledger, folder: &Path) -> std::io::Result<()> {

@@ -88,6 +88,15 @@ impl Endpoint {
         Self { embedded: true, ..self }
     }
 
+    /// A database that was there before: a file isn't made when it isn't there, and is kept as it was.
+    #[must_use]
+    pub fn theirs(self) -> Self {
+        match self.place {
+            Place::Sqlite(place) => Self { place: Place::Sqlite(place.theirs()), ..self },
+            Place::Postgres(_) | Place::MySql(_) => self,
+        }
+    }
+
     /// The kind of database.
     pub fn dialect(&self) -> Dialect {
         match &self.place {

@@ -24,11 +24,17 @@ const APPLICATION_ID_AT: std::ops::Range<usize> = 68..72;
 #[derive(Debug, Clone)]
 pub struct SqliteEndpoint {
     path: PathBuf,
+    /// The user's own: it is neither made nor changed in the way it is kept.
+    theirs: bool,
 }
 
 impl SqliteEndpoint {
     pub(in crate::target) fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self { path: path.into(), theirs: false }
+    }
+
+    pub(in crate::target) fn theirs(self) -> Self {
+        Self { theirs: true, ..self }
     }
 
     pub(in crate::target) fn describe(&self) -> String {
@@ -44,17 +50,21 @@ impl SqliteEndpoint {
         format!("sqlite:{}", self.path.display())
     }
 
-    /// Driver options with the settings of a session: a write-ahead log, so that readers don't wait for
-    /// the writer, and a write that isn't flushed at each commit.
+    /// Driver options with the settings of a session. A database of ours has a write-ahead log, so that
+    /// readers don't wait for the writer, and writes that aren't flushed at each commit.
     pub(super) fn options(&self, settings: &SessionSettings) -> SqliteConnectOptions {
-        SqliteConnectOptions::new()
+        let options = SqliteConnectOptions::new()
             .filename(&self.path)
+            .busy_timeout(settings.lock_timeout.unwrap_or(DEFAULT_BUSY_TIMEOUT))
+            .statement_cache_capacity(settings.statements + 20)
+            .disable_statement_logging();
+        if self.theirs {
+            return options;
+        }
+        options
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
-            .busy_timeout(settings.lock_timeout.unwrap_or(DEFAULT_BUSY_TIMEOUT))
-            .statement_cache_capacity(settings.statements + 20)
-            .disable_statement_logging()
     }
 }
 
