@@ -40,6 +40,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod application;
 pub mod cli;
 pub mod dialect;
 pub mod engine;

@@ -255,7 +255,8 @@ impl fmt::Display for RaceOutcome {
     }
 }
 
-/// What a transaction's snapshot and locks tell of its isolation level, seen from another session.
+/// What tells the isolation level of a transaction that is seen from another session: on PostgreSQL its
+/// snapshot and its locks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LevelEvidence {
     /// It has read or written and holds no snapshot between two statements. PostgreSQL runs READ
@@ -268,6 +269,8 @@ pub enum LevelEvidence {
     RepeatableRead,
     /// The server notes what it read (`SIReadLock`).
     Serializable,
+    /// The engine tells the level itself (InnoDB).
+    Told(Isolation),
 }
 
 impl fmt::Display for Isolation {

@@ -8,10 +8,11 @@ mod driver;
 use std::collections::BTreeSet;
 
 use deadheat::{
+    application::ApplicationTransaction,
     outcome::LevelEvidence,
     target::{
-        ApplicationSample, ApplicationSampler, ApplicationTransaction, Endpoint, Session, SessionSettings,
-        application_sessions, embedded::EmbeddedServer,
+        ApplicationSample, ApplicationSampler, Endpoint, Session, SessionSettings, application_sessions,
+        embedded::EmbeddedServer,
     },
 };
 use driver::Driver;
@@ -41,11 +42,12 @@ impl Watcher {
         let mut session = Session::connect(&endpoint, &settings).await.expect("a session");
         let order = ORDER.map(String::from);
         let sampler = ApplicationSampler::prepare(&mut session, &order).await.expect("prepared");
+        let sampler = sampler.expect("PostgreSQL tells");
         Self { session, sampler }
     }
 
     async fn sample(&mut self) -> ApplicationSample {
-        self.sampler.sample(&mut self.session).await.expect("a sample")
+        self.sampler.sample(&mut self.session).await.expect("a sample").expect("always new")
     }
 
     /// The transaction of the session with this name.

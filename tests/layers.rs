@@ -8,6 +8,25 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("dialect.rs", &["*"]),
     ("outcome.rs", &["*"]),
     (
+        "application.rs",
+        &[
+            "cli",
+            "dialect",
+            "engine",
+            "expression",
+            "fixture",
+            "measure",
+            "plan",
+            "report",
+            "run",
+            "scenario",
+            "shrink",
+            "target",
+            "units",
+            "verdict",
+        ],
+    ),
+    (
         "scenario",
         &[
             "cli",

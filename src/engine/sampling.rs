@@ -12,15 +12,9 @@ use super::{
     watch::{Watched, sleep_unless_ended},
 };
 use crate::{
-    measure::{
-        ApplicationRecorder, ApplicationRules, ApplicationSeen, LiveBoard, TransactionSeen, WaitSeen,
-        Waiter,
-    },
+    measure::{ApplicationRecorder, ApplicationRules, LiveBoard, WaitSeen, Waiter},
     plan::Plan,
-    target::{
-        ApplicationSampler, ApplicationSession, ApplicationTransaction, Failure, LockWait, Session,
-        WaitSampler,
-    },
+    target::{ApplicationSampler, Failure, LockWait, Session, WaitSampler},
 };
 
 /// Pause between two samples: so long that sampling takes at most a thirtieth of the time, because
@@ -31,10 +25,6 @@ const PAUSE_PER_COST: u32 = 30;
 /// What a sample costs is the shortest time that one of the last few took: the rest is waiting for a busy
 /// processor, which costs the others nothing.
 const COSTS_KEPT: usize = 20;
-/// The application is sampled this often in a row before the pause: only a transaction that is seen
-/// again tells in which order it locks.
-const LOOKS: usize = 4;
-
 /// What is sampled.
 pub(super) struct Sampling<'a> {
     pub plan: &'a Plan,
@@ -139,7 +129,7 @@ impl Sampling<'_> {
         rules: Option<&ApplicationRules>,
     ) -> Result<Samplers, Failure> {
         let application = match rules {
-            Some(rules) => Some(ApplicationSampler::prepare(session, &rules.lock_order).await?),
+            Some(rules) => ApplicationSampler::prepare(session, &rules.lock_order).await?,
             None => None,
         };
         let waits = WaitSampler::prepare(session, self.prefix, application.is_some()).await?;
@@ -154,21 +144,21 @@ impl Sampling<'_> {
         watched: &mut Watched,
         pace: &mut Pace,
     ) -> Result<(), Failure> {
+        let asked = Instant::now();
+        // First: what it looks at may be what the others see, too.
+        watched.levels.sample(session, self.board).await?;
         let mut names = HashMap::new();
         if let (Some(sampler), Some(recorder)) = (&samplers.application, &mut watched.application) {
-            for _ in 0..LOOKS {
+            for _ in 0..sampler.looks() {
                 let asked = Instant::now();
-                let sample = sampler.sample(session).await?;
+                let Some(sample) = sampler.sample(session).await? else { break };
                 names.extend(sample.sessions.iter().map(|one| (one.process, one.name.clone())));
                 recorder.unseen(sample.hidden, sample.untracked);
-                let seen = sample.sessions.into_iter().map(application_seen).collect();
-                recorder.add(seen, asked.elapsed(), asked.duration_since(pace.last_application));
+                recorder.add(sample.sessions, asked.elapsed(), asked.duration_since(pace.last_application));
                 pace.last_application = asked;
                 pace.took(asked.elapsed());
             }
         }
-        let asked = Instant::now();
-        watched.levels.sample(session, self.board).await?;
         let Some(sampler) = &samplers.waits else { return Ok(()) };
         let waits = sampler.sample(session).await?;
         self.board.set_waiting(waits.len());
@@ -195,33 +185,4 @@ impl Sampling<'_> {
             table,
         }
     }
-}
-
-fn application_seen(session: ApplicationSession) -> ApplicationSeen {
-    let ApplicationSession { process, name, transaction } = session;
-    let transaction = transaction.map(|transaction| {
-        let ApplicationTransaction {
-            begun,
-            age_ms,
-            idle_ms,
-            statement,
-            level,
-            locked,
-            doubtful,
-            locked_earlier,
-            waits_for,
-        } = transaction;
-        TransactionSeen {
-            begun,
-            age_ms,
-            idle_ms,
-            statement,
-            level,
-            locked,
-            doubtful,
-            locked_earlier,
-            waits_for,
-        }
-    });
-    ApplicationSeen { process, name, transaction }
 }

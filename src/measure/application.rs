@@ -13,7 +13,10 @@ use super::{
     results::{ApplicationResults, IsolationObservation, LockOrderViolation},
     statement_shape::{comment, shape},
 };
-use crate::outcome::{Isolation, LevelEvidence};
+use crate::{
+    application::{ApplicationSession, ApplicationTransaction},
+    outcome::{Isolation, LevelEvidence},
+};
 
 /// How a session without a name is called.
 const UNNAMED: &str = "application";
@@ -23,35 +26,6 @@ const UNSEEN: &str = "a statement not seen";
 const MOST_SESSIONS: usize = 100_000;
 /// Names that are kept.
 const MOST_NAMES: usize = 20;
-
-/// One session in one sample.
-#[derive(Debug, Clone, Default)]
-pub struct ApplicationSeen {
-    pub process: i32,
-    /// Its `application_name`; may be empty.
-    pub name: String,
-    pub transaction: Option<TransactionSeen>,
-}
-
-/// Its transaction.
-#[derive(Debug, Clone, Default)]
-pub struct TransactionSeen {
-    /// Tells one transaction of a session from the next.
-    pub begun: String,
-    pub age_ms: f64,
-    /// How long it has done nothing, when it does nothing.
-    pub idle_ms: Option<f64>,
-    pub statement: String,
-    pub level: Option<LevelEvidence>,
-    /// Tables that it has locked, as places in the declared order.
-    pub locked: BTreeSet<usize>,
-    /// Tables that it or a foreign key has locked.
-    pub doubtful: BTreeSet<usize>,
-    /// Tables that it locked before the statement that it carries out.
-    pub locked_earlier: BTreeSet<usize>,
-    /// The table of the row that it waits for.
-    pub waits_for: Option<usize>,
-}
 
 /// What is declared for the application's transactions.
 #[derive(Debug, Clone, Default)]
@@ -109,11 +83,11 @@ impl ApplicationRecorder {
     }
 
     /// Adds a sample that took `cost` after a pause of `pause`.
-    pub fn add(&mut self, sample: Vec<ApplicationSeen>, cost: Duration, pause: Duration) {
+    pub fn add(&mut self, sample: Vec<ApplicationSession>, cost: Duration, pause: Duration) {
         self.sampled.samples += 1;
         self.sample_time += cost;
         self.pauses += pause;
-        for ApplicationSeen { process, name, transaction } in sample {
+        for ApplicationSession { process, name, transaction } in sample {
             if self.processes.len() < MOST_SESSIONS {
                 self.processes.insert(process);
             }
@@ -133,7 +107,7 @@ impl ApplicationRecorder {
         self.untracked = self.untracked.max(untracked);
     }
 
-    fn follow(&mut self, process: i32, name: String, seen: TransactionSeen) {
+    fn follow(&mut self, process: i32, name: String, seen: ApplicationTransaction) {
         self.sampled.longest_transaction_ms = self.sampled.longest_transaction_ms.max(seen.age_ms);
         let idle = seen.idle_ms.unwrap_or_default();
         self.sampled.longest_idle_ms = self.sampled.longest_idle_ms.max(idle);
@@ -238,8 +212,10 @@ impl ApplicationRecorder {
 }
 
 impl Followed {
-    fn add(&mut self, seen: TransactionSeen, order: &[String]) {
-        let TransactionSeen { statement, level, locked, doubtful, locked_earlier, waits_for, .. } = seen;
+    fn add(&mut self, seen: ApplicationTransaction, order: &[String]) {
+        let ApplicationTransaction {
+            statement, level, locked, doubtful, locked_earlier, waits_for, ..
+        } = seen;
         self.cursor |= is_about_cursors(&statement);
         self.levels.extend(level.filter(|level| !self.levels.contains(level)));
         // Seen first now: it came after everything that was seen before. What may have been there
@@ -273,6 +249,13 @@ impl Followed {
     /// The level, and whether it was told from a snapshot alone. A snapshot that is held tells two
     /// levels from the third: that is enough to say that a declared one isn't in force, not that it is.
     fn level(&self, declared: Option<Isolation>) -> (Option<Isolation>, bool) {
+        let told = self.levels.iter().find_map(|evidence| match evidence {
+            LevelEvidence::Told(level) => Some(*level),
+            _ => None,
+        });
+        if told.is_some() {
+            return (told, false);
+        }
         let has = |evidence| self.levels.contains(&evidence);
         if has(LevelEvidence::Serializable) {
             return (Some(Isolation::Serializable), false);

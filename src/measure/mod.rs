@@ -14,9 +14,7 @@ mod statement_shape;
 mod waits;
 
 pub use anomaly::{End, Touch, TouchKind, anomaly};
-pub use application::{
-    ApplicationFindings, ApplicationRecorder, ApplicationRules, ApplicationSeen, TransactionSeen,
-};
+pub use application::{ApplicationFindings, ApplicationRecorder, ApplicationRules};
 pub use coarse::CoarseRecording;
 pub use collect::{Collected, collect};
 pub use distribution::{Distribution, Recording};

@@ -133,15 +133,9 @@ fn service(
 ) -> Option<Service> {
     let watched = match &target.database {
         None => false,
-        Some(named) if known == Some(named.value.as_str()) && scope.dialect != Dialect::Postgres => {
-            let product = scope.dialect.product();
-            scope.warning(
-                &named.span,
-                format!(
-                    "what the service does in its database is only watched on PostgreSQL, not on {product}"
-                ),
-                None,
-            );
+        Some(named) if known == Some(named.value.as_str()) && scope.dialect == Dialect::Sqlite => {
+            let message = "what the service does in its database isn't watched: SQLite doesn't tell";
+            scope.warning(&named.span, message, None);
             false
         }
         Some(named) if known == Some(named.value.as_str()) => true,

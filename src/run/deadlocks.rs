@@ -1,6 +1,7 @@
 //! Deadlocks that the database counts while an application is under load.
 //!
-//! A session tells its deadlocks late: when it ends, with a transaction after the first second, or after
+//! On MySQL and MariaDB each is counted at once, for the whole server. On PostgreSQL a session tells its
+//! deadlocks late: when it ends, with a transaction after the first second, or after
 //! ten idle seconds. What the run started has ended when the count is read, so that nothing is missing; of
 //! other services it is waited for what their answers have told already.
 
@@ -19,7 +20,8 @@ const LONGEST_IDLE: Duration = Duration::from_secs(11);
 /// The count before the load.
 #[derive(Debug)]
 pub(super) struct DeadlockCount {
-    before: Result<u64, Failure>,
+    /// `None`: the database counts none.
+    before: Result<Option<u64>, Failure>,
 }
 
 /// The count of the run.
@@ -41,7 +43,7 @@ impl DeadlockCount {
     pub async fn since(&self, opened: &mut Opened, all_ended: bool, told: u64) -> CountedDeadlocks {
         match self.settled(opened, all_ended, told).await {
             Ok((deadlocks, is_whole)) => CountedDeadlocks {
-                deadlocks: Some(deadlocks),
+                deadlocks,
                 unknown: (!is_whole).then(|| {
                     "the last deadlocks: a session tells its own up to ten seconds late".to_owned()
                 }),
@@ -58,8 +60,8 @@ impl DeadlockCount {
         opened: &mut Opened,
         all_ended: bool,
         told: u64,
-    ) -> Result<(u64, bool), Failure> {
-        let before = self.before.clone()?;
+    ) -> Result<(Option<u64>, bool), Failure> {
+        let Some(before) = self.before.clone()? else { return Ok((None, true)) };
         if opened.session.is_lost() {
             opened.session =
                 opened.fresh_session().await.map_err(|trouble| Failure::lost(trouble.message))?;
@@ -67,14 +69,15 @@ impl DeadlockCount {
         let begun = Instant::now();
         loop {
             let is_whole = application_sessions(&mut opened.session).await? == 0;
-            let counted = count_deadlocks(&mut opened.session).await?.saturating_sub(before);
+            let counted = count_deadlocks(&mut opened.session).await?.unwrap_or_default();
+            let counted = counted.saturating_sub(before);
             let patience = match (all_ended, counted < told) {
                 (true, _) => LONGEST_END,
                 (false, true) => LONGEST_IDLE,
                 (false, false) => Duration::ZERO,
             };
             if is_whole || begun.elapsed() >= patience {
-                return Ok((counted, is_whole));
+                return Ok((Some(counted), is_whole));
             }
             tokio::time::sleep(PAUSE).await;
         }

@@ -4,6 +4,7 @@
 //! the only room that knows a driver. Absent on purpose: what to do about a failure, which `engine` decides.
 
 mod answers;
+mod application;
 pub mod embedded;
 mod endpoint;
 mod facts;
@@ -21,15 +22,15 @@ mod started;
 mod waits;
 
 pub use answers::{Answers, ResultTable};
+pub use application::{ApplicationSample, ApplicationSampler, application_sessions, count_deadlocks};
 pub use endpoint::{ConnectError, Endpoint};
 pub use facts::{Connections, ServerFacts};
 pub use failure::Failure;
 pub use mysql::{Deadlock, DeadlockedTransaction, RequestedLock};
 use number::exact_number;
 pub use postgres::{
-    ApplicationSample, ApplicationSampler, ApplicationSession, ApplicationTransaction, BlockedProbe, Ears,
-    NoticeGuard, Notices, Notification, application_sessions, collecting, count_deadlocks,
-    listen_for_notices, quote_name, table_links, unique_columns,
+    BlockedProbe, Ears, NoticeGuard, Notices, Notification, collecting, listen_for_notices, quote_name,
+    table_links, unique_columns,
 };
 pub use scripted::{Answer, Script};
 pub use session::{Prepared, Session, SessionSettings};

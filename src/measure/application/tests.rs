@@ -7,27 +7,27 @@ fn recorder(isolation: Option<Isolation>) -> ApplicationRecorder {
     ApplicationRecorder::new(ApplicationRules { isolation, lock_order })
 }
 
-fn transaction(begun: &str) -> TransactionSeen {
-    TransactionSeen {
+fn transaction(begun: &str) -> ApplicationTransaction {
+    ApplicationTransaction {
         begun: begun.to_owned(),
         statement: "SELECT 1".to_owned(),
-        ..TransactionSeen::default()
+        ..ApplicationTransaction::default()
     }
 }
 
-fn add(recorder: &mut ApplicationRecorder, transaction: TransactionSeen) {
-    let seen = ApplicationSeen { process: 7, name: "shop".to_owned(), transaction: Some(transaction) };
+fn add(recorder: &mut ApplicationRecorder, transaction: ApplicationTransaction) {
+    let seen = ApplicationSession { process: 7, name: "shop".to_owned(), transaction: Some(transaction) };
     recorder.add(vec![seen], Duration::from_millis(1), Duration::from_millis(30));
 }
 
-fn locked(places: &[usize]) -> TransactionSeen {
-    TransactionSeen { locked: places.iter().copied().collect(), ..transaction("a") }
+fn locked(places: &[usize]) -> ApplicationTransaction {
+    ApplicationTransaction { locked: places.iter().copied().collect(), ..transaction("a") }
 }
 
 fn level(declared: Option<Isolation>, evidence: &[LevelEvidence]) -> Option<Isolation> {
     let mut recorder = recorder(declared);
     for level in evidence {
-        add(&mut recorder, TransactionSeen { level: Some(*level), ..transaction("a") });
+        add(&mut recorder, ApplicationTransaction { level: Some(*level), ..transaction("a") });
     }
     recorder.finish().isolation.first().map(|one| one.in_force)
 }
@@ -53,7 +53,7 @@ fn a_cursor_makes_a_held_snapshot_worthless() {
     let mut recorder = recorder(Some(Isolation::ReadCommitted));
     let statement = "FETCH 10 FROM c".to_owned();
     let level = Some(LevelEvidence::SnapshotHeld);
-    add(&mut recorder, TransactionSeen { level, statement, ..transaction("a") });
+    add(&mut recorder, ApplicationTransaction { level, statement, ..transaction("a") });
     let found = recorder.finish();
     assert!(found.isolation.is_empty());
     assert!(
@@ -69,10 +69,10 @@ fn a_table_that_appears_later_was_locked_later() {
     add(&mut recorder, locked(&[1]));
     add(
         &mut recorder,
-        TransactionSeen { statement: "SELECT 5 FROM orders /* refund */".into(), ..locked(&[0, 1]) },
+        ApplicationTransaction { statement: "SELECT 5 FROM orders /* refund */".into(), ..locked(&[0, 1]) },
     );
     add(&mut recorder, locked(&[0, 1]));
-    add(&mut recorder, TransactionSeen { begun: "b".to_owned(), ..locked(&[0, 1]) });
+    add(&mut recorder, ApplicationTransaction { begun: "b".to_owned(), ..locked(&[0, 1]) });
     let found = recorder.finish();
     assert_eq!((found.results.transactions, found.results.orders_told), (2, 1));
     let violation = &found.violations[0];
@@ -91,7 +91,7 @@ fn the_declared_order_is_no_violation_and_neither_is_a_doubtful_one() {
     let found = right.finish();
     assert_eq!((found.results.orders_told, found.violations.len()), (1, 0));
     let mut doubtful = recorder(None);
-    add(&mut doubtful, TransactionSeen { doubtful: [0].into(), ..locked(&[2]) });
+    add(&mut doubtful, ApplicationTransaction { doubtful: [0].into(), ..locked(&[2]) });
     add(&mut doubtful, locked(&[0, 2]));
     let found = doubtful.finish();
     assert_eq!((found.results.orders_told, found.violations.len()), (0, 0), "orders may have been first");
@@ -99,7 +99,7 @@ fn the_declared_order_is_no_violation_and_neither_is_a_doubtful_one() {
 
 #[test]
 fn who_holds_one_table_and_waits_for_another_has_an_order() {
-    let waiting = |table, earlier: &[usize]| TransactionSeen {
+    let waiting = |table, earlier: &[usize]| ApplicationTransaction {
         waits_for: Some(table),
         locked_earlier: earlier.iter().copied().collect(),
         ..locked(&[0, 1])
@@ -120,7 +120,7 @@ fn who_holds_one_table_and_waits_for_another_has_an_order() {
 fn what_the_server_hides_is_said() {
     let mut hidden = recorder(None);
     hidden.add(
-        vec![ApplicationSeen { process: 1, ..ApplicationSeen::default() }],
+        vec![ApplicationSession { process: 1, ..ApplicationSession::default() }],
         Duration::ZERO,
         Duration::ZERO,
     );
@@ -133,8 +133,8 @@ fn what_the_server_hides_is_said() {
 #[test]
 fn times_are_the_longest_seen() {
     let mut recorder = recorder(None);
-    add(&mut recorder, TransactionSeen { age_ms: 50.0, idle_ms: Some(20.0), ..transaction("a") });
-    add(&mut recorder, TransactionSeen { age_ms: 90.0, ..transaction("a") });
+    add(&mut recorder, ApplicationTransaction { age_ms: 50.0, idle_ms: Some(20.0), ..transaction("a") });
+    add(&mut recorder, ApplicationTransaction { age_ms: 90.0, ..transaction("a") });
     let results = recorder.finish().results;
     assert_eq!((results.longest_transaction_ms, results.longest_idle_ms), (90.0, 20.0));
     assert_eq!((results.samples, results.interval_ms, results.sample_ms), (2, 30.0, 1.0));

@@ -1,6 +1,11 @@
 //! Where a MySQL or MariaDB server is, and how to reach it.
 
-use std::{path::Path, str::FromStr};
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    str::FromStr,
+    sync::{Arc, Mutex},
+};
 
 use sqlx::{ConnectOptions, mysql::MySqlConnectOptions};
 use url::Url;
@@ -21,6 +26,8 @@ pub struct MySqlEndpoint {
     socket: Option<String>,
     /// One for all sessions.
     pub(super) view: SharedView,
+    /// Numbers of the connections of all sessions. The server gives out none twice.
+    pub(super) ours: Arc<Mutex<BTreeSet<i32>>>,
 }
 
 impl MySqlEndpoint {
@@ -45,7 +52,14 @@ impl MySqlEndpoint {
         let password = parsed.password().map(str::to_owned);
         // A URL without a host has no place for a password either.
         let _ = parsed.set_password(None);
-        Ok(Self { options, url: parsed, password, socket, view: SharedView::default() })
+        Ok(Self {
+            options,
+            url: parsed,
+            password,
+            socket,
+            view: SharedView::default(),
+            ours: Arc::default(),
+        })
     }
 
     /// User, host, port and database.

@@ -1,5 +1,6 @@
 //! MySQL and MariaDB.
 
+mod application;
 mod binding;
 mod decoding;
 mod endpoint;
@@ -8,6 +9,7 @@ mod status;
 mod view;
 mod waits;
 
+pub use application::MySqlApplicationSampler;
 pub use endpoint::MySqlEndpoint;
 pub use session::{FACTS, MySqlSession, MySqlStatement, is_mariadb};
 pub use status::{Deadlock, DeadlockedTransaction, RequestedLock};

@@ -1,6 +1,10 @@
 //! One connection, held.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures_util::TryStreamExt;
 use sqlx::{
@@ -72,6 +76,8 @@ pub struct MySqlSession {
     mariadb: bool,
     view: SharedView,
     patience: Patience,
+    /// Numbers of the connections of all sessions of this endpoint.
+    ours: Arc<Mutex<BTreeSet<i32>>>,
     lost: bool,
 }
 
@@ -98,12 +104,19 @@ impl MySqlSession {
         let no_answer = || ConnectError::no_answer(endpoint.describe(), limit);
         let (connection, thread, mariadb) = patience::connected(limit, connecting, no_answer).await?;
         let thread = i32::try_from(thread).unwrap_or_default();
-        let (view, patience) = (SharedView::clone(&endpoint.view), Patience::new(limit));
-        Ok(Self { connection, thread, mariadb, view, patience, lost: false })
+        let (view, ours) = (SharedView::clone(&endpoint.view), Arc::clone(&endpoint.ours));
+        let patience = Patience::new(limit);
+        ours.lock().unwrap_or_else(PoisonError::into_inner).insert(thread);
+        Ok(Self { connection, thread, mariadb, view, patience, ours, lost: false })
     }
 
     pub(in crate::target) fn thread(&self) -> i32 {
         self.thread
+    }
+
+    /// Numbers of the connections of all sessions of this process with the server.
+    pub(super) fn threads_of_ours(&self) -> BTreeSet<i32> {
+        self.ours.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(in crate::target) fn is_mariadb(&self) -> bool {

@@ -37,11 +37,18 @@ pub(super) struct View {
 pub(super) struct EngineTransaction {
     /// The connection's number.
     pub thread: i32,
+    /// Tells it from others of the connection, though not from one before it that only read as well,
+    /// at the same level and within the same second.
+    pub identity: String,
+    /// It has a number of its own, which it is given when it locks or writes.
+    pub has_number: bool,
     pub level: Option<Isolation>,
+    /// What it carries out; `None` between two statements.
+    pub statement: Option<String>,
 }
 
 /// A transaction that waits for another one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct EngineWait {
     /// Numbers of the connections.
     pub waiting: i32,
@@ -50,23 +57,38 @@ pub(super) struct EngineWait {
     pub lock: String,
     /// The table, without its schema and quotes.
     pub table: Option<String>,
+    /// It asks for more than to share a row, which a foreign key does.
+    pub for_writing: bool,
+    /// The table of the lock that is in the way.
+    pub held_table: Option<String>,
+    /// That lock is on rows, and exclusive: a foreign key takes none like it.
+    pub held_for_writing: bool,
 }
 
-const TRANSACTIONS: &str = "SELECT trx_mysql_thread_id, trx_isolation_level FROM information_schema.innodb_trx WHERE trx_mysql_thread_id > 0";
+/// In place of a number the engine shows an address with this bit.
+const SHOWN_WITHOUT_NUMBER: u64 = 1 << 47;
+
+const TRANSACTIONS: &str = "
+    SELECT trx_mysql_thread_id, trx_isolation_level, CONCAT(trx_id, '/', trx_started), trx_query
+      FROM information_schema.innodb_trx WHERE trx_mysql_thread_id > 0";
 
 const MARIADB_WAITS: &str = "
-    SELECT r.trx_mysql_thread_id, b.trx_mysql_thread_id, w.requested_lock_id, l.lock_table
+    SELECT r.trx_mysql_thread_id, b.trx_mysql_thread_id, w.requested_lock_id,
+           l.lock_table, l.lock_mode, h.lock_table, h.lock_mode
       FROM information_schema.innodb_lock_waits w
       JOIN information_schema.innodb_trx r ON r.trx_id = w.requesting_trx_id
       JOIN information_schema.innodb_trx b ON b.trx_id = w.blocking_trx_id
-      LEFT JOIN information_schema.innodb_locks l ON l.lock_id = w.requested_lock_id";
+      LEFT JOIN information_schema.innodb_locks l ON l.lock_id = w.requested_lock_id
+      LEFT JOIN information_schema.innodb_locks h ON h.lock_id = w.blocking_lock_id";
 
 const MYSQL_WAITS: &str = "
-    SELECT r.PROCESSLIST_ID, b.PROCESSLIST_ID, w.REQUESTING_ENGINE_LOCK_ID, l.OBJECT_NAME
+    SELECT r.PROCESSLIST_ID, b.PROCESSLIST_ID, w.REQUESTING_ENGINE_LOCK_ID,
+           l.OBJECT_NAME, l.LOCK_MODE, h.OBJECT_NAME, h.LOCK_MODE
       FROM performance_schema.data_lock_waits w
       JOIN performance_schema.threads r ON r.THREAD_ID = w.REQUESTING_THREAD_ID
       JOIN performance_schema.threads b ON b.THREAD_ID = w.BLOCKING_THREAD_ID
-      LEFT JOIN performance_schema.data_locks l ON l.ENGINE_LOCK_ID = w.REQUESTING_ENGINE_LOCK_ID";
+      LEFT JOIN performance_schema.data_locks l ON l.ENGINE_LOCK_ID = w.REQUESTING_ENGINE_LOCK_ID
+      LEFT JOIN performance_schema.data_locks h ON h.ENGINE_LOCK_ID = w.BLOCKING_ENGINE_LOCK_ID";
 
 impl View {
     /// The sessions that wait for `thread`, or for one that does.
@@ -112,21 +134,47 @@ fn thread(value: &Value) -> Option<i32> {
 }
 
 fn transaction(values: &[Value]) -> Option<EngineTransaction> {
-    let [number, level] = values else { return None };
+    let [number, level, identity, statement] = values else { return None };
+    let spelled = level.as_str().unwrap_or_default();
+    let identity = identity.as_str().unwrap_or_default();
+    let shown = identity.split('/').next().and_then(|shown| shown.parse::<u64>().ok());
     Some(EngineTransaction {
         thread: thread(number)?,
-        level: level.as_str().and_then(Isolation::from_server),
+        identity: format!("{identity}/{spelled}"),
+        has_number: shown.is_some_and(|number| number < SHOWN_WITHOUT_NUMBER),
+        level: Isolation::from_server(spelled),
+        statement: statement.as_str().map(str::to_owned),
     })
 }
 
 fn wait(values: &[Value]) -> Option<EngineWait> {
-    let [waiting, blocking, lock, table] = values else { return None };
+    let [waiting, blocking, lock, table, mode_asked, held_table, held_mode] = values else { return None };
+    let mode = |value: &Value| LockMode::read(value.as_str().unwrap_or_default());
+    let (asked, held) = (mode(mode_asked), mode(held_mode));
     Some(EngineWait {
         waiting: thread(waiting)?,
         blocking: thread(blocking)?,
         lock: lock.to_string(),
         table: table.as_str().map(table_name),
+        for_writing: asked.is_exclusive,
+        held_table: held_table.as_str().map(table_name),
+        held_for_writing: held.is_exclusive && !held.is_gap,
     })
+}
+
+/// `X`, `S,GAP`, `X,REC_NOT_GAP`, `X,GAP,INSERT_INTENTION`
+struct LockMode {
+    is_exclusive: bool,
+    /// It keeps others from inserting and locks no row.
+    is_gap: bool,
+}
+
+impl LockMode {
+    fn read(mode: &str) -> Self {
+        let mut parts = mode.split(',');
+        let is_exclusive = parts.next() == Some("X");
+        Self { is_exclusive, is_gap: parts.any(|part| matches!(part, "GAP" | "INSERT_INTENTION")) }
+    }
 }
 
 /// `` `shop`.`orders` `` is `orders`.
@@ -141,12 +189,27 @@ mod tests {
 
     #[test]
     fn waiting_for_a_waiter_is_waiting() {
-        let wait = |waiting, blocking| EngineWait { waiting, blocking, lock: String::new(), table: None };
+        let wait = |waiting, blocking| EngineWait { waiting, blocking, ..EngineWait::default() };
         let view = View { waits: vec![wait(3, 2), wait(2, 1), wait(5, 4)], ..View::default() };
         assert_eq!(view.blocked_by(1).into_iter().collect::<Vec<_>>(), [2, 3]);
         assert_eq!(view.blocked_by(3).len(), 0);
         let circle = View { waits: vec![wait(1, 2), wait(2, 1)], ..View::default() };
         assert_eq!(circle.blocked_by(1).into_iter().collect::<Vec<_>>(), [2]);
+    }
+
+    #[test]
+    fn modes_tell_rows_from_gaps() {
+        for (mode, exclusive, gap) in [
+            ("X", true, false),
+            ("X,REC_NOT_GAP", true, false),
+            ("S", false, false),
+            ("X,GAP", true, true),
+            ("X,GAP,INSERT_INTENTION", true, true),
+            ("IX", false, false),
+        ] {
+            let read = LockMode::read(mode);
+            assert_eq!((read.is_exclusive, read.is_gap), (exclusive, gap), "{mode}");
+        }
     }
 
     #[test]

@@ -67,7 +67,8 @@ mod tests {
     use std::time::Duration;
 
     fn wait(waiting: i32, blocking: i32, lock: &str) -> EngineWait {
-        EngineWait { waiting, blocking, lock: lock.to_owned(), table: Some("t".to_owned()) }
+        let (lock, table) = (lock.to_owned(), Some("t".to_owned()));
+        EngineWait { waiting, blocking, lock, table, ..EngineWait::default() }
     }
 
     #[test]

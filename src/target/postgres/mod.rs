@@ -12,10 +12,8 @@ mod session;
 mod tables;
 mod waits;
 
-pub use application::{
-    ApplicationSample, ApplicationSampler, ApplicationSession, ApplicationTransaction,
-    application_sessions, count_deadlocks,
-};
+pub use application::PostgresApplicationSampler;
+pub(in crate::target) use application::{application_sessions, count_deadlocks};
 pub use blocked::BlockedProbe;
 pub use endpoint::PostgresEndpoint;
 pub use facts::FACTS;

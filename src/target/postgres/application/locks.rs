@@ -61,18 +61,6 @@ impl OrderedTables {
     }
 }
 
-/// True when a statement names a table as a word. What a cut text doesn't name may stand in its rest.
-pub(super) fn names(statement: &str, table: &str) -> bool {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    let statement = statement.to_lowercase();
-    let table = table.to_lowercase();
-    statement.match_indices(&table).any(|(at, _)| {
-        let before = statement[..at].chars().next_back();
-        let after = statement[at + table.len()..].chars().next();
-        !before.is_some_and(is_word) && !after.is_some_and(is_word)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,12 +93,5 @@ mod tests {
         assert_eq!(ranked(&[TRACKERS], &[ORDERS]), (vec![0], vec![1]), "a delete looks at trackers");
         assert_eq!(ranked(&[ORDERS], &[ORDERS, BOOKINGS]), (vec![0, 2], vec![]), "written as well");
         assert_eq!(ranked(&[EVENTS], &[EVENTS]), (vec![], vec![]), "not in the order");
-    }
-
-    #[test]
-    fn tables_are_named_as_words() {
-        assert!(names("SELECT 1 FROM shop.\"Orders\" FOR UPDATE", "orders"));
-        assert!(names("update orders", "orders"));
-        assert!(!names("SELECT * FROM old_orders, orders2, reorders", "orders"));
     }
 }

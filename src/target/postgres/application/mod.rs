@@ -8,7 +8,5 @@
 mod locks;
 mod sampler;
 
-pub use sampler::{
-    ApplicationSample, ApplicationSampler, ApplicationSession, ApplicationTransaction,
-    application_sessions, count_deadlocks,
-};
+pub use sampler::PostgresApplicationSampler;
+pub(in crate::target) use sampler::{application_sessions, count_deadlocks};

@@ -7,58 +7,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    super::super::{Failure, Prepared, Session},
-    locks::{OrderedTables, Ranked, TableLocks, names},
+    super::super::{ApplicationSample, Failure, Prepared, Session},
+    locks::{OrderedTables, Ranked, TableLocks},
 };
 use crate::{
+    application::{ApplicationSession, ApplicationTransaction, names_table},
     expression::{Row, Value},
     outcome::LevelEvidence,
 };
 
-/// A transaction of the application.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ApplicationTransaction {
-    /// When it began, as the server writes it: tells one transaction of a session from the next.
-    pub begun: String,
-    pub age_ms: f64,
-    /// How long it has done nothing, when it does nothing.
-    pub idle_ms: Option<f64>,
-    /// The statement that it carries out, or did last; may be cut by the server.
-    pub statement: String,
-    /// `None`: nothing could be told at this moment.
-    pub level: Option<LevelEvidence>,
-    /// Tables that it has locked, as places in the declared order.
-    pub locked: BTreeSet<usize>,
-    /// Tables that it or a foreign key has locked.
-    pub doubtful: BTreeSet<usize>,
-    /// Tables that it locked before the statement that it carries out.
-    pub locked_earlier: BTreeSet<usize>,
-    /// The table of the row that it waits for.
-    pub waits_for: Option<usize>,
-}
-
-/// A session of the application.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ApplicationSession {
-    pub process: i32,
-    /// Its `application_name`; may be empty.
-    pub name: String,
-    pub transaction: Option<ApplicationTransaction>,
-}
-
-/// All sessions at one moment.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct ApplicationSample {
-    pub sessions: Vec<ApplicationSession>,
-    /// Sessions of another user, whose activity the server doesn't show to ours.
-    pub hidden: u64,
-    /// Sessions with `track_activities` off.
-    pub untracked: u64,
-}
-
 /// Prepared questions.
 #[derive(Debug)]
-pub struct ApplicationSampler {
+pub struct PostgresApplicationSampler {
     activity: Prepared,
     locks: Prepared,
     again: Prepared,
@@ -127,12 +87,15 @@ const DEADLOCKS: &str = "SELECT deadlocks FROM pg_stat_database WHERE datname = 
 /// Statements that are cut by the server's default `track_activity_query_size` have this many bytes.
 const CUT: usize = 1023;
 
-impl ApplicationSampler {
+impl PostgresApplicationSampler {
     /// Prepares the questions for a declared lock order.
     ///
     /// # Errors
     /// When the server refuses.
-    pub async fn prepare(session: &mut Session, lock_order: &[String]) -> Result<Self, Failure> {
+    pub(in crate::target) async fn prepare(
+        session: &mut Session,
+        lock_order: &[String],
+    ) -> Result<Self, Failure> {
         let mut tables = OrderedTables { names: lock_order.to_vec(), ..OrderedTables::default() };
         if !lock_order.is_empty() {
             let found = session.query(TABLES, &[Value::from(lock_order.to_vec())]).await?;
@@ -160,7 +123,10 @@ impl ApplicationSampler {
     ///
     /// # Errors
     /// What the server or the connection answered.
-    pub async fn sample(&self, session: &mut Session) -> Result<ApplicationSample, Failure> {
+    pub(in crate::target) async fn sample(
+        &self,
+        session: &mut Session,
+    ) -> Result<ApplicationSample, Failure> {
         let activity = session.execute(&self.activity, &[], true).await?;
         let activity: Vec<Activity> = activity.rows.iter().filter_map(Activity::read).collect();
         let processes: Vec<i32> =
@@ -229,7 +195,8 @@ impl ApplicationSampler {
             transaction.waits_for =
                 locks.waited_table.and_then(|table| self.tables.ranks.get(&table).copied());
             // A lock on a table that the statement doesn't name was there before it.
-            let is_earlier = |place: &&usize| !names(&transaction.statement, &self.tables.names[**place]);
+            let is_earlier =
+                |place: &&usize| !names_table(&transaction.statement, &self.tables.names[**place]);
             transaction.locked_earlier = sure.iter().filter(is_earlier).copied().collect();
         }
         (transaction.locked, transaction.doubtful) = (sure, doubtful);
@@ -240,7 +207,7 @@ impl ApplicationSampler {
 ///
 /// # Errors
 /// What the server or the connection answered.
-pub async fn application_sessions(session: &mut Session) -> Result<u64, Failure> {
+pub(in crate::target) async fn application_sessions(session: &mut Session) -> Result<u64, Failure> {
     count(session, SESSIONS).await
 }
 
@@ -249,7 +216,7 @@ pub async fn application_sessions(session: &mut Session) -> Result<u64, Failure>
 ///
 /// # Errors
 /// What the server or the connection answered.
-pub async fn count_deadlocks(session: &mut Session) -> Result<u64, Failure> {
+pub(in crate::target) async fn count_deadlocks(session: &mut Session) -> Result<u64, Failure> {
     count(session, DEADLOCKS).await
 }
 
