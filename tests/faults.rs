@@ -11,7 +11,10 @@ use std::{
     time::Duration,
 };
 
-use deadheat::target::embedded::{EmbeddedServer, ServerKind};
+use deadheat::target::{
+    Endpoint, Session, SessionSettings,
+    embedded::{EmbeddedServer, ServerKind},
+};
 use serde_json::Value;
 use support::{Ended, Program, block_on, file, json, proxy::Proxy, server_of, session, text, wait_for};
 
@@ -38,6 +41,9 @@ invariants:
     expect: n >= before.n + operations.add.committed and n <= before.n + operations.add.committed + operations.add.unknown
 thresholds: {success_rate: "> 1%"}
 "#;
+
+/// In a server's folder: where its process is told, and its socket.
+const POSTGRES_FILES: (&str, &str) = ("data/postmaster.pid", ".s.PGSQL.5432");
 
 /// A server, a network before it, and a run through it.
 struct Faulty {
@@ -67,7 +73,8 @@ impl Faulty {
             ServerKind::Postgres => "int GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
             ServerKind::MySql => "int AUTO_INCREMENT PRIMARY KEY",
         };
-        let tables = ["things", "counters"].map(|table| format!("CREATE TABLE {table} (id {key}, n int)"));
+        let tables = ["things", "counters"]
+            .map(|table| format!("CREATE TABLE {table} (id {key}, n int, note text)"));
         let (socket, scheme, database) = match kind {
             ServerKind::Postgres => (".s.PGSQL.5432", "postgres://postgres", "postgres"),
             ServerKind::MySql => ("mysql.sock", "mysql://root", "test"),
@@ -163,9 +170,14 @@ fn expect_in_readme(row: &str) {
 struct Restarted(Child);
 
 impl Restarted {
-    /// Kills a server and starts it again.
-    fn kill_and_restart(server: &EmbeddedServer, file: &str, socket: &str) -> Self {
+    /// Kills a server and starts it again; `wrapped` may change how.
+    fn kill_and_restart(
+        server: &EmbeddedServer,
+        (file, socket): (&str, &str),
+        wrapped: impl FnOnce(Vec<String>) -> Vec<String>,
+    ) -> Self {
         let (process, command) = kill(server, file);
+        let command = wrapped(command);
         // Nobody may have asked for its status yet, for which it stays in the list of processes.
         let state = Path::new("/proc").join(process).join("stat");
         wait_for("its end", || {
@@ -197,7 +209,9 @@ impl Restarted {
         let owner = std::fs::metadata(server.folder().join("data")).expect("there");
         let mut restarted = Command::new(&command[0]);
         restarted.args(&command[1..]).current_dir(server.folder());
-        if owner.uid() != std::fs::metadata("/proc/self").expect("there").uid() {
+        let changes_user = owner.uid() != std::fs::metadata("/proc/self").expect("there").uid();
+        // What prepares the start needs to be root; it becomes the server's user itself.
+        if changes_user && command[0] != "unshare" {
             restarted.uid(owner.uid()).gid(owner.gid());
         }
         restarted.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -228,10 +242,10 @@ fn kill(server: &EmbeddedServer, file: &str) -> (String, Vec<String>) {
 }
 
 /// Killed and restarted: the run goes on with new connections.
-fn restarts(kind: ServerKind, process_file: &str, socket: &str) {
+fn restarts(kind: ServerKind, files: (&str, &str)) {
     let faulty = Faulty::new(kind);
     let run = faulty.start();
-    let restarted = Restarted::kill_and_restart(&faulty.server, process_file, socket);
+    let restarted = Restarted::kill_and_restart(&faulty.server, files, |command| command);
     let (ended, result) = faulty.end(run);
     expect_bounds_hold(&result);
     assert!(count(&result, "failed") + count(&result, "exhausted") > 0, "{}", result["totals"]);
@@ -246,7 +260,7 @@ fn restarts(kind: ServerKind, process_file: &str, socket: &str) {
 
 #[test]
 fn a_postgres_that_is_killed_and_restarted() {
-    restarts(ServerKind::Postgres, "data/postmaster.pid", ".s.PGSQL.5432");
+    restarts(ServerKind::Postgres, POSTGRES_FILES);
     expect_in_readme(
         "| database killed and restarted | goes on with new connections | `connection`, `unknown` where a commit was under way | what was acknowledged is there | written, exit by its thresholds |",
     );
@@ -254,14 +268,14 @@ fn a_postgres_that_is_killed_and_restarted() {
 
 #[test]
 fn a_mariadb_that_is_killed_and_restarted() {
-    restarts(ServerKind::MySql, "server.pid", "mysql.sock");
+    restarts(ServerKind::MySql, ("server.pid", "mysql.sock"));
 }
 
 #[test]
 fn a_database_that_is_killed_and_stays_away() {
     let faulty = Faulty::new(ServerKind::Postgres);
     let run = faulty.start();
-    kill(&faulty.server, "data/postmaster.pid");
+    kill(&faulty.server, POSTGRES_FILES.0);
     let (ended, result) = faulty.end(run);
     assert_eq!(ended.status, Some(3), "what couldn't be cleaned up is an error: {ended:?}");
     assert!(ended.stderr.contains("deadheat clean"), "{}", ended.stderr);
@@ -376,5 +390,76 @@ fn connections_that_are_refused() {
     faulty.expect_clean();
     expect_in_readme(
         "| connections refused at the server's limit | goes on with those it has | `connection` of those without | what was acknowledged is there | written, exit by its thresholds |",
+    );
+}
+
+/// The tables' folder is a file system of its own with eight megabytes to spare, which only the server sees.
+#[test]
+fn a_server_out_of_disk() {
+    let filler = "INSERT INTO things (n, note) SELECT 1, string_agg(md5(random()::text), '') FROM generate_series(1, 200)";
+    let scenario = SCENARIO.replace("INSERT INTO things (n) VALUES (1)", filler);
+    let faulty = Faulty::with(ServerKind::Postgres, &scenario, &[]);
+    let restarted = Restarted::kill_and_restart(&faulty.server, POSTGRES_FILES, |command| {
+        let script = "cd \"$0\" && size=$(( $(du -sk . | cut -f1) + 8192 )) && cp -a . ../copy \
+            && mount -t tmpfs -o size=${size}k none \"$0\" && cp -a ../copy/. \"$0\" \
+            && user=$(stat -c %u ..) group=$(stat -c %g ..) && cd .. && chown $user:$group \"$0\" \
+            && exec setpriv --reuid=$user --regid=$group --clear-groups \"$@\"";
+        let tables = text(&faulty.server.folder().join("data/base")).to_owned();
+        let wrapped = ["unshare", "--mount", "/bin/sh", "-c", script, &tables].map(str::to_owned);
+        wrapped.into_iter().chain(command).collect()
+    });
+    wait_for("it to be ready", || {
+        let endpoint = Endpoint::from_url(&faulty.url).expect("a URL");
+        block_on(Session::connect(&endpoint, &SessionSettings::default())).is_ok()
+    });
+    let run = faulty.start();
+    let (ended, result) = faulty.end(run);
+    expect_bounds_hold(&result);
+    let errors = result["errors"].to_string();
+    assert!(errors.contains("53100") && errors.contains("No space left on device"), "{errors}");
+    let ended = ended.expect_status(3).expect_stderr("No space left on device");
+    ended.expect_stderr("`deadheat clean` removes what is left");
+    // Removing rows takes space too, which comes back here.
+    let process = restarted.0.id().to_string();
+    let more = ["-t", &process, "--mount", "mount", "-o", "remount,size=500m"];
+    let tables = faulty.server.folder().join("data/base");
+    let status = Command::new("nsenter").args(more).arg(tables).status().expect("nsenter runs");
+    assert!(status.success());
+    faulty.program.run(&["clean"]).expect_status(0);
+    assert_eq!(faulty.value("SELECT count(*) FROM counters"), 0, "its fixtures are gone");
+    assert_eq!(faulty.program.records(), 0);
+    drop(restarted);
+    expect_in_readme(
+        "| server out of disk | goes on | `other(53100)`, rolled back | what was acknowledged is there | written, exit 3: `clean` removes the rows when there is space |",
+    );
+}
+
+#[test]
+fn an_application_that_is_killed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let command = "echo $$ >process; exec python3 -u -m http.server $PORT --bind 127.0.0.1 2>requests";
+    let scenario = format!(
+        "version: 1\nname: app\ntargets: {{api: {{http: start, start: {{command: \"{command}\"}}}}}}\n\
+         operations: {{get: {{steps: [{{http: GET /app.yaml, assert: status == 200}}]}}}}\n\
+         load: {{concurrency: 4, duration: 3s}}\n"
+    );
+    let scenario = file(folder.path(), "app.yaml", &scenario);
+    let result = folder.path().join("result.json");
+    let program = Program::new();
+    let mut run = program.command(&["run", text(&scenario), "--json", text(&result)]);
+    let run = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap_or_default();
+    wait_for("the load", || read("requests").lines().count() > 20);
+    support::signal(read("process").trim().parse().expect("a number"), "-KILL");
+    let ended = Ended::of(run.wait_with_output().expect("it ended"));
+    let result = json(&result);
+    assert!(count(&result, "ok") > 0 && count(&result, "failed") > 0, "{}", result["totals"]);
+    let causes: Vec<&String> = result["totals"]["causes"].as_object().expect("causes").keys().collect();
+    assert!(causes.iter().all(|cause| ["connection", "reset"].contains(&cause.as_str())), "{causes:?}");
+    // Requests that share nothing prove nothing.
+    assert_eq!(ended.status, Some(4), "{ended:?}");
+    assert_eq!(program.records(), 0);
+    expect_in_readme(
+        "| application under test killed | goes on failing to its end | `connection`; `reset` or `unknown` where a request was under way | as the application left it | written, exit by its thresholds |",
     );
 }
