@@ -10,8 +10,8 @@ use std::{
 };
 
 use super::{
-    results::{ApplicationResults, IsolationObservation, LockOrderViolation},
     statement_shape::{comment, shape},
+    transaction_results::{ApplicationResults, IsolationObservation, LockOrderViolation},
 };
 use crate::{
     application::{ApplicationSession, ApplicationTransaction},

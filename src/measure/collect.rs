@@ -7,12 +7,11 @@ use indexmap::IndexMap;
 
 use super::{
     ApplicationFindings, ApplicationRecorder, LiveBoard, WaitRecorder,
+    meeting_results::{ArrivalResults, GateResults, Overlap, OverlapPair, ReleaseResults},
+    operation_results::{OperationResults, RequestResults, RetryAttempt, RetryResults},
     recorder::{OperationRecord, Recorder, Release, RequestRecord, SecondRecord},
-    results::{
-        ArrivalResults, ErrorSample, GateResults, IsolationObservation, IsolationResults, LockOrderResults,
-        LockOrderViolation, OperationResults, Overlap, OverlapPair, ReleaseResults, RequestResults,
-        RetryAttempt, RetryResults, RunResults, TimelineEntry,
-    },
+    results::{ErrorSample, RunResults, TimelineEntry},
+    transaction_results::{IsolationObservation, IsolationResults, LockOrderResults, LockOrderViolation},
 };
 use crate::{dialect::Dialect, outcome::Cause, plan::Plan};
 

@@ -7,10 +7,13 @@ mod collect;
 mod distribution;
 mod incident;
 mod live;
+mod meeting_results;
+mod operation_results;
 mod race;
 mod recorder;
 mod results;
 mod statement_shape;
+mod transaction_results;
 mod waits;
 
 pub use anomaly::{End, Touch, TouchKind, anomaly};
@@ -20,10 +23,13 @@ pub use collect::{Collected, collect};
 pub use distribution::{Distribution, Recording};
 pub use incident::{Incident, Suspects};
 pub use live::{InTransaction, LiveBoard, LiveCounters, LiveTotals};
+pub use meeting_results::*;
+pub use operation_results::*;
 pub use race::*;
 pub use recorder::{
     Ended, FailureKey, GateRecord, Met, OperationRecord, Recorder, Release, RequestRecord, RetryRecord,
     SecondRecord,
 };
 pub use results::*;
+pub use transaction_results::*;
 pub use waits::{WaitRecorder, WaitSeen, Waiter};

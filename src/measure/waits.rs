@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::results::{WaitPair, WaitResults};
+use super::transaction_results::{WaitPair, WaitResults};
 
 /// One waiting session in one sample.
 #[derive(Debug, Clone)]
