@@ -7,6 +7,7 @@
 mod barrier;
 mod changes;
 mod check;
+mod deadlock;
 mod delivery;
 mod gate;
 mod judge;

@@ -222,6 +222,7 @@ impl Worker {
             self.values.push(value);
         }
         self.follow_locks(index.0, &statement.lock_ranks);
+        self.leave_trail(index.0);
         let observed = shared.settings.observed.get(index.0).copied().unwrap_or(false);
         let fetch = observed || step.needs_rows();
         let prepared = &shared.settings.prepared[index.0];
@@ -232,6 +233,9 @@ impl Worker {
             self.session().execute(prepared, &values, fetch).await
         };
         self.values = values;
+        if executed.is_err() {
+            self.failed_at = shared.settings.board.moment();
+        }
         let rows = executed.map_err(|failure| Stop::Failure { step: step.name.clone(), failure })?;
         if observed && let Some(observer) = &shared.settings.observer {
             observer(index, &rows).map_err(|error| Stop::Failure {

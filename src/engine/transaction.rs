@@ -82,6 +82,7 @@ impl Worker {
         let in_force =
             self.session().begin(isolation, begin).await.map_err(|failure| failed(BEGIN, failure))?;
         self.held = Some(LocksHeld::default());
+        self.begins = true;
         if self.measured {
             self.transactions = self.transactions.wrapping_add(1).max(1);
             let board = &self.shared.settings.board;
@@ -153,6 +154,9 @@ impl Worker {
             other => return Next::Done(other),
         };
         self.count_conflict(&failure.cause);
+        if failure.cause == Cause::Deadlock && self.measured {
+            self.explain_deadlock(&step, &failure).await;
+        }
         let Some(declared) = policy.declared_delay(retries + 1, &failure.cause) else {
             self.met.exhausted = policy.retries(&failure.cause);
             return Next::Done(Err(Stop::Failure { step, failure }));

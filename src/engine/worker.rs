@@ -75,6 +75,12 @@ pub(super) struct Worker {
     pub(super) measured: bool,
     /// Transactions begun so far.
     pub(super) transactions: u32,
+    /// Statements begun so far.
+    pub(super) statements: usize,
+    /// When the last statement failed, on the board's clock.
+    pub(super) failed_at: u64,
+    /// The next statement is the first one of a transaction.
+    pub(super) begins: bool,
 }
 
 impl Worker {
@@ -117,6 +123,9 @@ impl Worker {
             met: Met::default(),
             measured: true,
             transactions: 0,
+            statements: 0,
+            failed_at: 0,
+            begins: false,
             shared,
         }
     }

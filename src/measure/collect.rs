@@ -56,6 +56,7 @@ pub fn collect(results: &mut RunResults, plan: &Plan, collected: Collected<'_>) 
     results.isolation = isolation(plan, recorder, &names);
     results.does_not_apply.clone_from(&plan.does_not_apply);
     results.lock_order = lock_order(plan, recorder);
+    results.deadlocks = recorder.deadlocks.results(plan);
     results.overlap = Overlap {
         most_in_flight: u64::from(board.most_in_flight()),
         shared_rows: recorder.shared_rows,

@@ -3,8 +3,12 @@
 //! Each shard adds to its own, so that no two threads write to one cache line; whoever shows
 //! progress sums them up. The board tells the sampler which worker does what.
 
-use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::{
+    sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed},
+    time::{Duration, Instant},
+};
 
+use super::trail::{Trail, Tread};
 use crate::outcome::Isolation;
 
 /// Counters of one shard.
@@ -74,6 +78,12 @@ pub struct LiveBoard {
     processes: Vec<AtomicI32>,
     /// For each worker the transaction that it is in, as [`InTransaction::code`]; 0 outside one.
     transactions: Vec<AtomicU64>,
+    /// For each worker its latest statements.
+    trails: Vec<Trail>,
+    /// From here the moments of the trails are counted.
+    made: Instant,
+    /// When a worker last asked the server about a deadlock, in microseconds.
+    asked: AtomicU64,
     in_flight: AtomicU32,
     most_in_flight: AtomicU32,
     waiting: AtomicU32,
@@ -87,6 +97,9 @@ impl LiveBoard {
             operations: (0..workers).map(|_| AtomicU32::new(0)).collect(),
             processes: (0..workers).map(|_| AtomicI32::new(0)).collect(),
             transactions: (0..workers).map(|_| AtomicU64::new(0)).collect(),
+            trails: (0..workers).map(|_| Trail::default()).collect(),
+            made: Instant::now(),
+            asked: AtomicU64::new(0),
             in_flight: AtomicU32::new(0),
             most_in_flight: AtomicU32::new(0),
             waiting: AtomicU32::new(0),
@@ -121,8 +134,37 @@ impl LiveBoard {
     /// The operation that a server process works on, or worked on last; `None` when it isn't one
     /// of ours.
     pub fn operation_of(&self, process: i32) -> Option<usize> {
-        let worker = self.processes.iter().position(|known| known.load(Relaxed) == process)?;
+        let worker = self.worker_of(process)?;
         (self.operations[worker].load(Relaxed) as usize).checked_sub(1)
+    }
+
+    fn worker_of(&self, process: i32) -> Option<usize> {
+        self.processes.iter().position(|known| known.load(Relaxed) == process)
+    }
+
+    /// A worker begins its `count`-th statement, the `first` one of a transaction or a later one.
+    pub fn statement_begins(&self, worker: u32, count: usize, statement: usize, first: bool) {
+        self.trails[worker as usize].add(count, statement, first, self.moment());
+    }
+
+    /// Microseconds on the clock of the trails.
+    pub fn moment(&self) -> u64 {
+        u64::try_from(self.made.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// What a server process was carrying out in the transaction that it was in at `moment`; `None` when
+    /// it isn't one of ours.
+    pub fn trail_of(&self, process: i32, moment: u64) -> Option<Vec<Tread>> {
+        Some(self.trails[self.worker_of(process)?].at(moment))
+    }
+
+    /// True when nobody has asked the server about a deadlock for `pause`; who is told so asks.
+    pub fn may_ask(&self, pause: Duration) -> bool {
+        let now = self.moment().max(1);
+        let last = self.asked.load(Relaxed);
+        let pause = u64::try_from(pause.as_micros()).unwrap_or(u64::MAX);
+        (last == 0 || now.saturating_sub(last) >= pause)
+            && self.asked.compare_exchange(last, now, Relaxed, Relaxed).is_ok()
     }
 
     /// A worker begins its transaction of this number.

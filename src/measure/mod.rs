@@ -4,6 +4,7 @@ mod anomaly;
 mod application;
 mod coarse;
 mod collect;
+mod deadlocks;
 mod distribution;
 mod incident;
 mod live;
@@ -13,6 +14,7 @@ mod race;
 mod recorder;
 mod results;
 mod statement_shape;
+mod trail;
 mod transaction_results;
 mod waits;
 
@@ -20,6 +22,10 @@ pub use anomaly::{End, Touch, TouchKind, anomaly};
 pub use application::{ApplicationFindings, ApplicationRecorder, ApplicationRules};
 pub use coarse::CoarseRecording;
 pub use collect::{Collected, collect};
+pub use deadlocks::{
+    CycleParty, DeadlockCycle, DeadlockParty, DeadlockRecorder, DeadlockResults, HeldLock, LockTaken,
+    WantedLock, Whose,
+};
 pub use distribution::{Distribution, Recording};
 pub use incident::{Incident, Suspects};
 pub use live::{InTransaction, LiveBoard, LiveCounters, LiveTotals};
@@ -31,5 +37,6 @@ pub use recorder::{
     SecondRecord,
 };
 pub use results::*;
+pub use trail::Tread;
 pub use transaction_results::*;
 pub use waits::{WaitRecorder, WaitSeen, Waiter};

@@ -6,7 +6,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use super::{coarse::CoarseRecording, distribution::Recording};
+use super::{coarse::CoarseRecording, deadlocks::DeadlockRecorder, distribution::Recording};
 use crate::outcome::{Cause, Isolation, Outcome};
 
 /// How one operation went.
@@ -194,6 +194,8 @@ pub struct Recorder {
     pub late_starts: u64,
     /// Why the scenario ended the run.
     pub aborted: Option<String>,
+    /// Cycles of the deadlocks that operations met.
+    pub deadlocks: DeadlockRecorder,
     /// Operations that ended after the warm-up: begin of the first, end of the last.
     pub window: Option<(Duration, Duration)>,
 }
@@ -326,6 +328,7 @@ impl Recorder {
             gates,
             late_starts,
             aborted,
+            deadlocks,
             window,
         } = other;
         for (mine, theirs) in self.operations.iter_mut().zip(operations) {
@@ -361,6 +364,7 @@ impl Recorder {
         }
         self.late_starts += late_starts;
         self.aborted = self.aborted.take().or(aborted);
+        self.deadlocks.merge(deadlocks);
         self.window = match (self.window, window) {
             (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
             (one, other) => one.or(other),

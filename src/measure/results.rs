@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    deadlocks::DeadlockResults,
     incident::Incident,
     meeting_results::{ArrivalResults, GateResults, Overlap, ReleaseResults},
     operation_results::{OperationResults, RetryResults},
@@ -56,6 +57,8 @@ pub struct RunResults {
     pub isolation: IsolationResults,
     /// Locks taken against the declared order.
     pub lock_order: LockOrderResults,
+    /// The deadlocks that operations met, as cycles.
+    pub deadlocks: DeadlockResults,
     /// Who waited for whom, as sampled from the server.
     pub waits: WaitResults,
     /// Whether operations really met.

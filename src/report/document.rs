@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     measure::{
-        ApplicationResults, ArrivalResults, Environment, ErrorSample, FixtureResults, GateResults,
-        Incident, InvariantResult, IsolationResults, LockOrderResults, OperationResults, Overlap,
-        RaceResults, ReleaseResults, RetryResults, RunResults, TimelineEntry, WaitResults,
+        ApplicationResults, ArrivalResults, DeadlockResults, Environment, ErrorSample, FixtureResults,
+        GateResults, Incident, InvariantResult, IsolationResults, LockOrderResults, OperationResults,
+        Overlap, RaceResults, ReleaseResults, RetryResults, RunResults, TimelineEntry, WaitResults,
     },
     verdict::{Conclusion, GradeResult, ThresholdResult, Verdict},
 };
@@ -41,6 +41,8 @@ pub struct Document {
     pub retries: RetryResults,
     pub isolation: IsolationResults,
     pub lock_order: LockOrderResults,
+    #[serde(default)]
+    pub deadlocks: DeadlockResults,
     pub waits: WaitResults,
     pub overlap: Overlap,
     #[serde(default)]
@@ -94,6 +96,7 @@ impl Document {
             retries,
             isolation,
             lock_order,
+            deadlocks,
             waits,
             overlap,
             arrivals,
@@ -132,6 +135,7 @@ impl Document {
             retries,
             isolation,
             lock_order,
+            deadlocks,
             waits,
             overlap,
             arrivals,
@@ -176,6 +180,7 @@ impl Document {
             retries,
             isolation,
             lock_order,
+            deadlocks,
             waits,
             overlap,
             arrivals,
@@ -212,6 +217,7 @@ impl Document {
             retries,
             isolation,
             lock_order,
+            deadlocks,
             waits,
             overlap,
             arrivals,

@@ -1,25 +1,30 @@
-//! The section that names the operations which met where something broke.
+//! The operations which met where something broke, in sentences, and the section of the terminal's report.
 
 use super::{
     cells::{grouped, plain, wrapped},
     document::Document,
     table::Style,
 };
-use crate::measure::Suspects;
+use crate::measure::{Incident, Suspects};
 
 const MOST_SUSPECTS: usize = 3;
 
-/// Left out are pairs of which nothing is known.
-pub(super) fn incidents(document: &Document, style: &Style) -> String {
-    let mut out = String::new();
-    for incident in &document.incidents {
+/// One for each incident; pairs of which nothing is known are left out.
+pub(super) fn sentences(document: &Document) -> Vec<String> {
+    let sentence = |incident: &Incident| {
         let met: Vec<String> = incident.suspects.iter().filter_map(met).take(MOST_SUSPECTS).collect();
-        if !met.is_empty() {
-            let line = format!("{}: {}.", plain(&incident.what()), met.join("; "));
-            out.push_str(&wrapped(&line, "  ", style.width).replacen("  ", "", 1));
-        }
+        (!met.is_empty()).then(|| format!("{}: {}.", plain(&incident.what()), met.join("; ")))
+    };
+    document.incidents.iter().filter_map(sentence).collect()
+}
+
+pub(super) fn incidents(document: &Document, style: &Style) -> String {
+    let sentences = sentences(document);
+    if sentences.is_empty() {
+        return String::new();
     }
-    if out.is_empty() { out } else { style.heading("Operations involved") + &out }
+    let lines = sentences.iter().map(|line| wrapped(line, "  ", style.width).replacen("  ", "", 1));
+    style.heading("Operations involved") + &lines.collect::<String>()
 }
 
 /// `a and b met on one row 12 times and waited for each other 3 times, both lock orders`.

@@ -8,7 +8,7 @@ use std::{collections::HashSet, time::Duration};
 
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite, XmlString};
 
-use super::{document::Document, transcript};
+use super::{cycles, document::Document, transcript};
 use crate::{
     measure::{InvariantResult, OperationResults, RaceResults},
     units::format_percent,
@@ -53,6 +53,10 @@ impl JunitReport {
             let mut case = TestCase::new(clean(&name), status);
             case.set_classname(clean(&classname));
             case.set_time(time);
+            suite.add_test_case(case);
+        }
+        if let Some(mut case) = deadlock_case(document) {
+            case.set_classname(clean(&format!("{}.checks", suite.name.as_str())));
             suite.add_test_case(case);
         }
         for race in &document.races {
@@ -203,6 +207,20 @@ fn race_case(race: &RaceResults) -> TestCase {
         case.set_system_out(clean(&text));
     }
     case
+}
+
+/// How many deadlocks are too many is a matter of thresholds: the case passes, and prints what they were.
+fn deadlock_case(document: &Document) -> Option<TestCase> {
+    let explained = cycles::explained(document);
+    let each = explained.iter().map(|one| {
+        let lines = [&one.heading].into_iter().chain(&one.parties).chain([&one.advice]);
+        lines.map(|line| format!("{line}\n")).collect::<String>()
+    });
+    let text: String = each.collect();
+    let mut case = TestCase::new(clean("deadlocks"), TestCaseStatus::success());
+    case.set_time(Duration::ZERO);
+    case.set_system_out(clean(&text));
+    (!text.is_empty()).then_some(case)
 }
 
 fn checks(document: &Document) -> Vec<Case> {

@@ -3,6 +3,7 @@
 mod annotations;
 mod cells;
 mod command;
+mod cycles;
 mod diagram;
 mod document;
 mod findings;

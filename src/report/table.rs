@@ -46,6 +46,7 @@ pub fn table(document: &Document, style: &Style) -> String {
         sections::gates,
         sections::isolation,
         sections::lock_order,
+        sections::deadlocks,
         sections::waits,
         sections::application,
         sections::errors,

@@ -24,6 +24,8 @@ pub struct FailureFacts {
     pub message: String,
     /// The server's detail: for a deadlock, who waited for whom.
     pub detail: Option<String>,
+    /// Where in its work the server was: for a lock, the table.
+    pub context: Option<String>,
     /// The server's own advice.
     pub hint: Option<String>,
     /// Byte offset into the statement, where the server gives one.
@@ -55,6 +57,14 @@ impl Failure {
         Self(Box::new(FailureFacts { code: Some(code.to_owned()), ..facts }))
     }
 
+    /// A deadlock as PostgreSQL tells it to the victim.
+    #[cfg(test)]
+    pub(super) fn deadlock(detail: &str, context: &str) -> Self {
+        let facts = FailureFacts::plain(Cause::Deadlock, "deadlock detected");
+        let (detail, context) = (Some(detail.to_owned()), Some(context.to_owned()));
+        Self(Box::new(FailureFacts { detail, context, ..facts }))
+    }
+
     /// A request that failed, for this cause.
     pub fn http(cause: Cause, message: impl Into<String>) -> Self {
         Self(Box::new(FailureFacts::plain(cause, message)))
@@ -77,6 +87,7 @@ impl Failure {
             FailureFacts {
                 code: Some(postgres.code().to_owned()),
                 detail: postgres.detail().map(str::to_owned),
+                context: postgres.r#where().map(str::to_owned),
                 hint: postgres.hint().map(str::to_owned),
                 position: match postgres.position() {
                     Some(PgErrorPosition::Original(at)) => Some(at.saturating_sub(1)),
@@ -108,6 +119,7 @@ impl FailureFacts {
             code: None,
             message: message.into(),
             detail: None,
+            context: None,
             hint: None,
             position: None,
             connection_lost: false,

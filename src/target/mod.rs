@@ -5,6 +5,7 @@
 
 mod answers;
 mod application;
+mod cycle;
 pub mod embedded;
 mod endpoint;
 mod facts;
@@ -23,6 +24,7 @@ mod waits;
 
 pub use answers::{Answers, ResultTable};
 pub use application::{ApplicationSample, ApplicationSampler, application_sessions, count_deadlocks};
+pub use cycle::CycleEdge;
 pub use endpoint::{ConnectError, Endpoint};
 pub use facts::{Connections, ServerFacts};
 pub use failure::Failure;

@@ -7,7 +7,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Answers, Blocked, ConnectError, Deadlock, Ears, Endpoint, Failure,
+    Answers, Blocked, ConnectError, CycleEdge, Deadlock, Ears, Endpoint, Failure, cycle,
     endpoint::Place,
     mysql::{MySqlSession, MySqlStatement},
     postgres::{PostgresSession, PreparedStatement, ScriptSession},
@@ -292,6 +292,27 @@ impl Session {
             Self::MySql(session) => session.latest_deadlock().await,
             Self::Postgres(_) | Self::Scripts(_) | Self::Sqlite(_) | Self::Scripted(_) => Ok(None),
         }
+    }
+
+    /// The cycle of the deadlock that this session was the victim of, beginning with it; empty when the
+    /// server doesn't tell, or has resolved another deadlock since.
+    ///
+    /// # Errors
+    /// What the server answered; on MySQL and MariaDB also without the `PROCESS` privilege.
+    pub async fn deadlock_cycle(&mut self, failure: &Failure) -> Result<Vec<CycleEdge>, Failure> {
+        match self {
+            Self::Postgres(_) | Self::Scripts(_) => Ok(cycle::told(failure)),
+            Self::MySql(session) => {
+                let latest = session.latest_deadlock().await?;
+                Ok(latest.map(|latest| cycle::of_status(&latest, session.thread())).unwrap_or_default())
+            }
+            Self::Sqlite(_) | Self::Scripted(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// True when the answer to a deadlock tells its cycle; otherwise the server has to be asked.
+    pub fn tells_deadlocks(&self) -> bool {
+        matches!(self, Self::Postgres(_) | Self::Scripts(_))
     }
 
     /// How many deadlocks the server has resolved since it was started; `None`: it doesn't count them

@@ -6,13 +6,16 @@ use serde::Serialize;
 
 use super::{
     bins::{Bin, bins},
-    cut, latencies, timeline,
+    cut,
+    cycles::{self, CycleView},
+    latencies, timeline,
     waits::{self, Edge},
 };
 use crate::{
     measure::{Distribution, InvariantResult, OperationResults, RaceResults, TableRows, TargetInfo},
     report::{
-        command, document::Document, findings::findings, race, sections::request_sentences, texts::visible,
+        command, cycles as explained, document::Document, findings::findings, incidents, race,
+        sections::request_sentences, texts::visible,
     },
     verdict::ThresholdResult,
 };
@@ -168,6 +171,11 @@ pub(super) struct RunView {
     strayed: u64,
     levels: Vec<&'static str>,
     edges: Vec<Edge>,
+    cycles: Vec<CycleView>,
+    /// Deadlocks that aren't explained, in a sentence.
+    unexplained: String,
+    /// Operations that met where something broke.
+    incidents: Vec<String>,
     /// Letter and name of each operation in the graph.
     key: Vec<(String, String)>,
     timeline: Option<Chart>,
@@ -228,6 +236,13 @@ impl RunView {
                 waits::graph(document, &edges, width.min(620.0), id, class)
             }),
             key: waits::key(document, &edges),
+            cycles: cycles::views(
+                &document.deadlocks.cycles,
+                explained::explained(document),
+                &format!("{id}-deadlock"),
+            ),
+            unexplained: explained::rest(document),
+            incidents: incidents::sentences(document),
             has_percentiles: bins.iter().any(|bin| bin.p95_ms.is_some()),
             document: without_series(document),
             id,

@@ -135,14 +135,14 @@ fn nodes<'a>(document: &'a Document, edges: &'a [Edge]) -> Vec<&'a str> {
     touched
 }
 
-type Point = (f64, f64);
+pub(super) type Point = (f64, f64);
 
-struct Layout {
-    width: f64,
-    height: f64,
-    count: usize,
+pub(super) struct Layout {
+    pub width: f64,
+    pub height: f64,
+    pub count: usize,
     /// False where there is no room for them; the page has a key.
-    has_names: bool,
+    pub has_names: bool,
 }
 
 impl Layout {
@@ -159,7 +159,7 @@ impl Layout {
         (center.0 + reach.0 * angle.cos(), center.1 + reach.1 * angle.sin())
     }
 
-    fn node(&self, svg: &mut Svg, index: usize, name: &str) {
+    pub(super) fn node(&self, svg: &mut Svg, index: usize, name: &str) {
         let (x, y) = self.place(index);
         svg.circle("node", (x, y), RADIUS);
         svg.text("letter", (x, y + 4.5), Anchor::Middle, &letter(index));
@@ -172,7 +172,7 @@ impl Layout {
     }
 
     /// An arrow's curve and head, and where its label stands.
-    fn edge(&self, from: usize, to: usize, stroke: f64) -> (Path, Path, Point) {
+    pub(super) fn edge(&self, from: usize, to: usize, stroke: f64) -> (Path, Path, Point) {
         let (a, b) = (self.place(from), self.place(to));
         if from == to {
             return self.own(a, stroke);

@@ -2,6 +2,7 @@
 //! first, details folded. Text from outside stays text.
 
 mod escape;
+mod locks;
 mod sections;
 
 use super::{document::Document, reported::Reported, texts::edit_texts, texts::visible};
@@ -65,10 +66,12 @@ fn run(document: &Document) -> String {
     let loads = [
         sections::figures,
         sections::broken_invariants,
+        locks::incidents,
         sections::advice,
         sections::operations,
         sections::demands,
         sections::grades,
+        locks::deadlocks,
         sections::waits,
         sections::failures,
         sections::repeat,

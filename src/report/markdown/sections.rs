@@ -31,11 +31,11 @@ pub(super) fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) ->
     text
 }
 
-fn folded(summary: &str, body: &str) -> String {
+pub(super) fn folded(summary: &str, body: &str) -> String {
     format!("<details>\n<summary>{summary}</summary>\n\n{body}\n</details>\n")
 }
 
-fn more(all: usize, shown: usize, what: &str) -> String {
+pub(super) fn more(all: usize, shown: usize, what: &str) -> String {
     match all.saturating_sub(shown) {
         0 => String::new(),
         more => format!("\n… and {} more {what}\n", grouped(more as u64)),

@@ -1,7 +1,45 @@
-//! Deadlocks that the database counted, beside what the application's answers tell: one sentence.
+//! Deadlocks: those that operations met, as cycles; and those that the database counted, beside what the
+//! application's answers tell, in one sentence.
 
-use super::super::cells::grouped;
+use super::super::{
+    cells::{grouped, plain, wrapped},
+    cycles,
+    document::Document,
+    table::Style,
+};
 use crate::measure::RequestResults;
+
+/// Kinds of deadlocks that are explained.
+const MOST_CYCLES: usize = 4;
+
+/// Deadlocks of operations, with who waited for whom and what to change.
+pub(in crate::report) fn deadlocks(document: &Document, style: &Style) -> String {
+    let explained = cycles::explained(document);
+    if explained.is_empty() {
+        return String::new();
+    }
+    let mut out = style.heading("Deadlocks explained");
+    for one in explained.iter().take(MOST_CYCLES) {
+        out.push_str(&wrapped(&format!("{}:", one.heading), "", style.width));
+        for party in &one.parties {
+            out.push_str(
+                &wrapped(&format!("{}.", plain(party)), "    ", style.width).replacen("    ", "  - ", 1),
+            );
+        }
+        if !one.advice.is_empty() {
+            out.push_str(&wrapped(&one.advice, "  ", style.width));
+        }
+    }
+    let more: u64 = document.deadlocks.cycles.iter().skip(MOST_CYCLES).map(|cycle| cycle.count).sum();
+    if more > 0 {
+        out.push_str(&format!("… and {} in other ways\n", grouped(more)));
+    }
+    let rest = cycles::rest(document);
+    if !rest.is_empty() {
+        out.push_str(&wrapped(&rest, "", style.width));
+    }
+    out
+}
 
 /// What is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -12,6 +12,7 @@ mod transactions;
 
 pub(super) use application::application;
 pub(super) use checks::{does_not_apply, errors, invariants};
+pub(super) use deadlocks::deadlocks;
 pub(super) use demands::{fixtures, grades, requirements, thresholds};
 pub(super) use meeting::{arrivals, gates, overlap, releases};
 pub(super) use operations::{operations, outcomes, retries, times};

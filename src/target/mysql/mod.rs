@@ -12,6 +12,8 @@ mod waits;
 pub use application::MySqlApplicationSampler;
 pub use endpoint::MySqlEndpoint;
 pub use session::{FACTS, MySqlSession, MySqlStatement, is_mariadb};
+#[cfg(test)]
+pub(super) use status::latest_deadlock;
 pub use status::{Deadlock, DeadlockedTransaction, RequestedLock};
 pub use view::RENEWAL;
 pub use waits::MySqlWaitSampler;

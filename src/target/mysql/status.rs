@@ -74,7 +74,7 @@ enum Part {
 }
 
 /// The latest deadlock; `None` when there was none.
-pub(super) fn latest_deadlock(status: &str) -> Option<Deadlock> {
+pub(in crate::target) fn latest_deadlock(status: &str) -> Option<Deadlock> {
     let (_, text) = status.split_once("LATEST DETECTED DEADLOCK\n")?;
     let mut deadlock = Deadlock::default();
     let mut held: Vec<Vec<RequestedLock>> = Vec::new();
