@@ -9,7 +9,8 @@ use super::{
     ApplicationFindings, ApplicationRecorder, LiveBoard, WaitRecorder,
     meeting_results::{ArrivalResults, GateResults, Overlap, OverlapPair, ReleaseResults},
     operation_results::{OperationResults, RequestResults, RetryAttempt, RetryResults},
-    recorder::{OperationRecord, Recorder, Release, RequestRecord, SecondRecord},
+    recorder::{Recorder, Release},
+    records::{OperationRecord, RequestRecord, SecondRecord},
     results::{ErrorSample, RunResults, TimelineEntry},
     transaction_results::{IsolationObservation, IsolationResults, LockOrderResults, LockOrderViolation},
 };

@@ -12,6 +12,7 @@ mod meeting_results;
 mod operation_results;
 mod race;
 mod recorder;
+mod records;
 mod results;
 mod statement_shape;
 mod trail;
@@ -32,10 +33,8 @@ pub use live::{InTransaction, LiveBoard, LiveCounters, LiveTotals};
 pub use meeting_results::*;
 pub use operation_results::*;
 pub use race::*;
-pub use recorder::{
-    Ended, FailureKey, GateRecord, Met, OperationRecord, Recorder, Release, RequestRecord, RetryRecord,
-    SecondRecord,
-};
+pub use recorder::{Ended, FailureKey, Met, Recorder, Release};
+pub use records::{GateRecord, OperationRecord, RequestRecord, RetryRecord, SecondRecord};
 pub use results::*;
 pub use trail::Tread;
 pub use transaction_results::*;

@@ -24,7 +24,9 @@ mod scope;
 mod service;
 mod sign;
 mod sql;
+mod sql_step;
 mod statement;
+mod step;
 mod tables;
 mod work;
 

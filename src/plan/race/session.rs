@@ -7,6 +7,7 @@ use super::{
         model::{SqlStep, Step},
         operation::{self, Around, Numbers},
         scope::Scope,
+        step,
     },
     footprint::Footprint,
     model::{RaceAction, RaceSession, RaceStep},
@@ -366,7 +367,7 @@ fn plain(
     let own = scope.globals.len();
     let called = Spanned::new(name.clone(), span.clone());
     let renamed = Spanned::new(scenario::Step { name: Some(called), ..step.clone() }, span.clone());
-    let compiled = operation::step(scope, &renamed, names, &Around::race(origin), numbers)?;
+    let compiled = step::step(scope, &renamed, names, &Around::race(origin), numbers)?;
     let footprint = Footprint::of(&compiled, &scope.statements);
     let asserts = may_stop(scope, &compiled, names, own);
     let shown = match (&step.sql, &step.http) {
