@@ -9,6 +9,7 @@ mod changes;
 mod check;
 mod deadlock;
 mod delivery;
+mod effects;
 mod gate;
 mod judge;
 mod levels;
@@ -28,6 +29,7 @@ mod watch;
 mod worker;
 
 pub use check::{InvariantState, check_invariants};
+pub use effects::EffectState;
 pub use load::{Beside, LoadError, LoadOutcome, run_load};
 pub use race::{RaceError, RaceSettings, RaceShard, run_race};
 pub use shared::{EngineSettings, InsertObserver, StopSignal};

@@ -280,7 +280,9 @@ impl Worker {
 
     /// Counts what was sent and what came back.
     fn account(&mut self, request: &Request, delivered: &mut [Delivered]) {
+        self.met.answered.requested = true;
         for one in delivered.iter() {
+            self.met.answered.accepted |= one.statuses.iter().any(|status| (200..300).contains(status));
             let exhausted = one.answer.as_ref().err().is_some_and(|failure| {
                 request.retry.retries(&failure.cause) && one.retries.len() >= request.retry.delays.len()
             });

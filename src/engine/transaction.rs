@@ -54,6 +54,7 @@ impl Worker {
                     other => other,
                 })
             };
+            self.met.answered.committed |= result.is_ok();
             self.count_attempt(begun);
             match self.after_attempt(result, &step.retry, retry).await {
                 Next::Done(result) => return result,
@@ -113,7 +114,10 @@ impl Worker {
 
     async fn commit(&mut self) -> Result<(), Stop> {
         match self.session().commit().await {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.met.answered.committed = true;
+                Ok(())
+            }
             Err(failure) if failure.connection_lost => {
                 let cause = Cause::Connection;
                 Err(Stop::Unknown { step: COMMIT.to_owned(), cause, message: failure.to_string() })

@@ -163,6 +163,7 @@ impl Worker {
         let board = Arc::clone(&self.shared.settings.board);
         board.begin(self.shard, self.number, self.operation);
         let outcome = self.operation(plan, operation).await;
+        self.tell_effects(operation, &outcome);
         let crowd = self.frame.release_rows();
         let ended = Ended {
             latency: begun.elapsed().saturating_sub(self.met.think),

@@ -10,7 +10,7 @@ use std::{
 
 use rand_chacha::ChaCha8Rng;
 
-use super::{request::ServiceConnections, shared::Shared};
+use super::{effects::Answered, request::ServiceConnections, shared::Shared};
 use crate::{
     expression::{Frame, RandomStream, Value},
     measure::Recorder,
@@ -31,6 +31,7 @@ pub(super) struct Met {
     pub exhausted: bool,
     /// A request was sent whose answer never came.
     pub unanswered: bool,
+    pub answered: Answered,
 }
 
 /// For the text of a script: the columns that each of its statements returns.

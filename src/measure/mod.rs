@@ -6,6 +6,7 @@ mod coarse;
 mod collect;
 mod deadlocks;
 mod distribution;
+mod effects;
 mod incident;
 mod live;
 mod meeting_results;
@@ -28,6 +29,10 @@ pub use deadlocks::{
     WantedLock, Whose,
 };
 pub use distribution::{Distribution, Recording};
+pub use effects::{
+    BrokenKeys, Certainty, DifferenceKind, EffectDifference, EffectRecord, EffectResults, Key, Quantities,
+    compare,
+};
 pub use incident::{Incident, Suspects};
 pub use live::{InTransaction, LiveBoard, LiveCounters, LiveTotals};
 pub use meeting_results::*;

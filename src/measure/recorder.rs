@@ -9,6 +9,7 @@ use std::{collections::HashMap, time::Duration};
 use super::{
     deadlocks::DeadlockRecorder,
     distribution::Recording,
+    effects::EffectRecord,
     records::{GateRecord, OperationRecord, RetryRecord, SecondRecord, add_all},
 };
 use crate::outcome::{Cause, Isolation, Outcome};
@@ -87,6 +88,8 @@ pub struct Recorder {
     pub gates: HashMap<usize, GateRecord>,
     /// Operations of an open load that started late.
     pub late_starts: u64,
+    /// What operations said they changed, by account, warm-up included.
+    pub effects: Vec<EffectRecord>,
     /// Why the scenario ended the run.
     pub aborted: Option<String>,
     /// Cycles of the deadlocks that operations met.
@@ -205,6 +208,14 @@ impl Recorder {
         self.failures.entry(key).or_insert_with(|| (0, message())).0 += 1;
     }
 
+    /// What operations said of an account.
+    pub fn effect(&mut self, account: usize) -> &mut EffectRecord {
+        if account >= self.effects.len() {
+            self.effects.resize(account + 1, EffectRecord::default());
+        }
+        &mut self.effects[account]
+    }
+
     /// Takes over all that another shard recorded.
     pub fn merge(&mut self, other: Self) {
         let Self {
@@ -222,10 +233,14 @@ impl Recorder {
             skew,
             gates,
             late_starts,
+            effects,
             aborted,
             deadlocks,
             window,
         } = other;
+        for (account, theirs) in effects.into_iter().enumerate() {
+            self.effect(account).merge(theirs);
+        }
         for (mine, theirs) in self.operations.iter_mut().zip(operations) {
             mine.merge(theirs);
         }

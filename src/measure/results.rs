@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     deadlocks::DeadlockResults,
+    effects::EffectResults,
     incident::Incident,
     meeting_results::{ArrivalResults, GateResults, Overlap, ReleaseResults},
     operation_results::{OperationResults, RetryResults},
@@ -73,6 +74,8 @@ pub struct RunResults {
     pub application: Option<ApplicationResults>,
     /// The invariants and what they found.
     pub invariants: Vec<InvariantResult>,
+    /// What operations said they changed, compared with what the database shows.
+    pub effects: Vec<EffectResults>,
     /// What the scenario demands and its database can't have, with the reason: `isolation`,
     /// `lock_order`, `lock_waits`, `deadlocks`, or `invariant NAME`.
     pub does_not_apply: IndexMap<String, String>,

@@ -178,6 +178,9 @@ fn operation_text(plan: &Plan, operation: &Operation, total: f64, text: &mut Str
         line!(text, "  draws {}", names.join(", "));
     }
     steps_text(plan, operation, &operation.steps, 1, text);
+    for effect in &operation.effects {
+        line!(text, "  changes {}", effect.written);
+    }
 }
 
 fn slot_name(operation: &Operation, slot: usize) -> String {
@@ -278,6 +281,12 @@ fn judgement(plan: &Plan, text: &mut String) {
         line!(text, "\ninvariants");
         for invariant in &plan.invariants {
             line!(text, "  {} ({})", invariant.name, invariant.when());
+        }
+    }
+    if !plan.accounts.is_empty() {
+        line!(text, "\neffects, compared before and after");
+        for account in &plan.accounts {
+            line!(text, "  {}", account.name);
         }
     }
     if !plan.requirements.is_empty() {

@@ -8,6 +8,7 @@ mod arrivals;
 mod body;
 mod compile;
 mod criteria;
+mod effect;
 mod explain;
 mod http;
 mod invariant;
@@ -32,6 +33,7 @@ mod work;
 
 pub use arrivals::{Arrivals, Piece};
 pub use compile::{Compiled, compile};
+pub use effect::{Account, Amount, Effect, MOST_KEYS};
 pub use explain::explain;
 pub use locks::{Facts, LockStrength, TableLock, split_statements};
 pub use model::*;

@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 
 use super::{
     arrivals::Arrivals,
+    effect::{Account, Effect},
     locks::Facts,
     race::Race,
     request::{Gate, Request, RequestIndex, Service},
@@ -58,6 +59,8 @@ pub struct Plan {
     pub statements: Vec<Statement>,
     pub requests: Vec<Request>,
     pub operations: Vec<Operation>,
+    /// What operations say they change.
+    pub accounts: Vec<Account>,
     pub barriers: Vec<Barrier>,
     /// Of nothing, when there are no operations.
     pub load: Load,
@@ -174,6 +177,8 @@ pub struct Operation {
     pub names: Arc<Names>,
     pub bindings: Vec<(usize, Template)>,
     pub steps: Vec<Step>,
+    /// What it says that its commit changes.
+    pub effects: Vec<Effect>,
 }
 
 /// One step.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{
+    effect,
     model::Operation,
     retry::{self, RetryPolicy},
     scope::Scope,
@@ -81,6 +82,7 @@ pub(super) fn compile(
     };
     let mut numbers = Numbers::default();
     let steps = steps(scope, &written.steps, &mut names, &around, &mut numbers);
+    let effects = effect::compile(scope, &written.effects, &names);
     Some(Operation {
         name: name.value.clone(),
         description: written.description.clone(),
@@ -88,6 +90,7 @@ pub(super) fn compile(
         names: Arc::new(names),
         bindings: bindings?,
         steps: steps?,
+        effects: effects?,
     })
 }
 

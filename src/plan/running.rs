@@ -40,9 +40,10 @@ pub(super) fn adapt(plan: &mut Plan) {
         _ => format!("{number} {what}s"),
     };
     plan.unchecked = Some(format!(
-        "the database of {} isn't known, so that {} and {} weren't checked",
+        "the database of {} isn't known, so that {}, {} and {} weren't checked",
         service.target,
         count(plan.invariants.len(), "invariant"),
+        count(plan.accounts.len(), "effect"),
         count(before - plan.thresholds.len(), "threshold")
     ));
     plan.notes.push(format!(
@@ -50,4 +51,6 @@ pub(super) fn adapt(plan: &mut Plan) {
         service.target, database.target
     ));
     plan.invariants.clear();
+    plan.accounts.clear();
+    plan.operations.iter_mut().for_each(|operation| operation.effects.clear());
 }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use super::{
+    effect::Account,
     model::{Barrier, Statement},
     request::{Request, Service},
 };
@@ -33,6 +34,8 @@ pub(super) struct Scope<'a> {
     pub dialect: Dialect,
     /// What the scenario demands and the database can't have, with the reason.
     pub does_not_apply: IndexMap<String, String>,
+    /// What operations say they change.
+    pub accounts: Vec<Account>,
     pub barriers: Vec<Barrier>,
     /// Tables in the order in which they may be locked.
     pub lock_order: Vec<String>,

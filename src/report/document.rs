@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     measure::{
-        ApplicationResults, ArrivalResults, DeadlockResults, Environment, ErrorSample, FixtureResults,
-        GateResults, Incident, InvariantResult, IsolationResults, LockOrderResults, OperationResults,
-        Overlap, RaceResults, ReleaseResults, RetryResults, RunResults, TimelineEntry, WaitResults,
+        ApplicationResults, ArrivalResults, DeadlockResults, EffectResults, Environment, ErrorSample,
+        FixtureResults, GateResults, Incident, InvariantResult, IsolationResults, LockOrderResults,
+        OperationResults, Overlap, RaceResults, ReleaseResults, RetryResults, RunResults, TimelineEntry,
+        WaitResults,
     },
     verdict::{Conclusion, GradeResult, ThresholdResult, Verdict},
 };
@@ -56,6 +57,8 @@ pub struct Document {
     #[serde(default)]
     pub requirements: Vec<ThresholdResult>,
     pub invariants: Vec<InvariantResult>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub effects: Vec<EffectResults>,
     #[serde(default)]
     pub does_not_apply: IndexMap<String, String>,
     pub thresholds: Vec<ThresholdResult>,
@@ -104,6 +107,7 @@ impl Document {
             gates,
             application,
             invariants,
+            effects,
             does_not_apply,
             fixtures,
             timeline,
@@ -143,6 +147,7 @@ impl Document {
             gates,
             application,
             invariants,
+            effects,
             does_not_apply,
             thresholds,
             requirements,
@@ -188,6 +193,7 @@ impl Document {
             gates,
             application,
             invariants,
+            effects,
             does_not_apply,
             thresholds,
             requirements,
@@ -225,6 +231,7 @@ impl Document {
             gates,
             application,
             invariants,
+            effects,
             does_not_apply,
             fixtures,
             timeline,

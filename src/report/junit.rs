@@ -1,5 +1,5 @@
 //! JUnit XML, as Jenkins' xUnit schema takes it: a test case for each operation, threshold,
-//! requirement, invariant, race at a level, and check.
+//! requirement, invariant, effect, race at a level, and check.
 //!
 //! A broken demand is a `<failure>`, something that couldn't be evaluated or run an `<error>`, an
 //! inconclusive verdict a `<skipped>`. Times are seconds with three decimals.
@@ -10,9 +10,9 @@ use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStat
 
 use super::{cycles, document::Document, transcript};
 use crate::{
-    measure::{InvariantResult, OperationResults, RaceResults},
+    measure::{EffectResults, InvariantResult, OperationResults, RaceResults},
     units::format_percent,
-    verdict::{Conclusion, judge_race},
+    verdict::{Conclusion, difference, effect_failure, judge_race},
 };
 
 /// Longest message in an attribute.
@@ -45,6 +45,7 @@ impl JunitReport {
             .chain(document.thresholds.iter().map(threshold_case))
             .chain(document.requirements.iter().map(requirement_case))
             .chain(document.invariants.iter().map(invariant_case))
+            .chain(document.effects.iter().map(effect_case))
             .chain(checks(document));
         let mut names = HashSet::new();
         for Case { group, name, time, status } in cases {
@@ -180,6 +181,22 @@ fn invariant_case(invariant: &InvariantResult) -> Case {
         TestCaseStatus::success()
     };
     Case { group: "invariants", name: invariant.name.clone(), time: Duration::ZERO, status }
+}
+
+/// A key that doesn't agree stands in a line of its own.
+fn effect_case(effects: &EffectResults) -> Case {
+    let status = match effect_failure(effects) {
+        Some(reason) if effects.error.is_some() => error(&reason),
+        Some(mut reason) => {
+            for one in &effects.differences {
+                reason.push_str(&format!("\n{}, {}", one.kind.words(), difference(effects, one)));
+            }
+            failure("effects", &reason)
+        }
+        None if effects.untold > 0 => skipped("unknown outcomes couldn't say what they would have changed"),
+        None => TestCaseStatus::success(),
+    };
+    Case { group: "effects", name: effects.name.clone(), time: Duration::ZERO, status }
 }
 
 /// A race at a level. The first schedule that broke something is in the body, as a transcript, and

@@ -52,6 +52,7 @@ pub fn table(document: &Document, style: &Style) -> String {
         sections::errors,
         sections::does_not_apply,
         sections::invariants,
+        sections::effects,
         incidents::incidents,
         sections::requirements,
         sections::thresholds,

@@ -15,11 +15,14 @@ use super::{
 use crate::{
     dialect::Dialect,
     engine::{
-        Beside, EngineSettings, InvariantState, LoadOutcome, SideSession, check_invariants, run_load,
+        Beside, EffectState, EngineSettings, InvariantState, LoadOutcome, SideSession, check_invariants,
+        run_load,
     },
     expression::Value,
     fixture,
-    measure::{Collected, Environment, FixtureResults, LiveBoard, RunResults, TableRows, collect},
+    measure::{
+        Collected, EffectResults, Environment, FixtureResults, LiveBoard, RunResults, TableRows, collect,
+    },
     plan::Plan,
     scenario::{Problem, Problems, Source},
     target::Session,
@@ -39,6 +42,7 @@ pub struct Finished {
 struct Measured {
     outcome: LoadOutcome,
     invariants: Option<InvariantState>,
+    effects: Vec<EffectResults>,
     deadlocks: Option<DeadlockCount>,
 }
 
@@ -117,7 +121,7 @@ pub async fn run(
         Some(opened) => opened.close(options.keep, watcher).await,
         None => Closed { gone: true, ..Closed::default() },
     };
-    let Measured { outcome, invariants, deadlocks: _ } = measured?;
+    let Measured { outcome, invariants, effects, deadlocks: _ } = measured?;
     results.fixtures.cleaned = !options.keep && closed.trouble.is_none();
     results.fixtures.note = closed.trouble.as_ref().map(|trouble| trouble.message.clone());
     if options.keep || closed.trouble.is_some() {
@@ -144,6 +148,7 @@ pub async fn run(
         application.unknown.extend(counted.unknown);
     }
     results.invariants = invariants.map(InvariantState::into_results).unwrap_or_default();
+    results.effects = effects;
     results.incidents = verdict::incidents(&plan, &results);
     let verdict = verdict::judge(&plan.thresholds, &plan.requirements, &plan.grades, &results);
     Ok(Finished { results, verdict, cleanup: closed.trouble })
@@ -185,7 +190,7 @@ impl Run<'_> {
         let plan = Arc::clone(&self.plan);
         let mut globals = fixture::globals(&plan, self.run_id, results.seed);
         let mut prepared = Prepared::default();
-        let mut invariants = None;
+        let (mut invariants, mut effects) = (None, None);
         if let Some(opened) = opened {
             let seeded = self.make(opened, &mut results.fixtures, watcher).await?;
             globals = seeded.globals;
@@ -200,6 +205,7 @@ impl Run<'_> {
         results.environment.targets.extend(self.services.info(&plan));
         if let (Some(opened), Some(invariants)) = (opened.as_mut(), &mut invariants) {
             check_invariants(invariants, &mut opened.session, None).await;
+            effects = Some(EffectState::begin(&plan, &mut opened.session).await);
         }
         stop_if_interrupted(self.stop)?;
         let (mut sampling, deadlocks) = self.begin_watching(opened.as_mut()).await?;
@@ -223,14 +229,19 @@ impl Run<'_> {
         if let Some(sampling) = sampling {
             sampling.close().await;
         }
-        let outcome = outcome.map_err(|error| Trouble::new(error.to_string()))?;
+        let mut outcome = outcome.map_err(|error| Trouble::new(error.to_string()))?;
+        let mut compared = Vec::new();
 
         if let (Some(opened), Some(invariants)) = (opened.as_mut(), &mut invariants) {
             watcher.stage("checking invariants");
             opened.heal(self.stop).await;
             check_invariants(invariants, &mut opened.session, Some(&outcome.recorder)).await;
+            if let Some(effects) = effects {
+                let is_alone = !opened.works_on_existing_tables();
+                compared = effects.compare(&mut opened.session, &mut outcome.recorder, is_alone).await;
+            }
         }
-        Ok(Measured { outcome, invariants, deadlocks })
+        Ok(Measured { outcome, invariants, effects: compared, deadlocks })
     }
 
     /// A session to sample with, and the deadlocks that a watched database has counted so far.

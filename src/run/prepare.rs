@@ -60,6 +60,18 @@ pub(super) async fn prepare_statements(
             problems.push(statement_problem(&invariant.span, &what, &failure));
         }
     }
+    for account in &plan.accounts {
+        if let Err(failure) = session.prepare(&account.query, &[]).await {
+            if failure.connection_lost {
+                return Err(lost(&failure));
+            }
+            problems.push(statement_problem(
+                &account.span,
+                &format!("the effect on {}", account.name),
+                &failure,
+            ));
+        }
+    }
     if problems.has_errors() {
         Err(RunError::Scenario(problems.with_source(source.clone())))
     } else {

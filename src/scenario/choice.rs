@@ -140,6 +140,21 @@ impl JsonSchema for Quantity {
     }
 }
 
+/// In the schema: what is added to a sum or to a number of rows.
+pub(super) struct EffectAmount;
+
+impl JsonSchema for EffectAmount {
+    fn schema_name() -> Cow<'static, str> {
+        "EffectAmount".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A number, or an expression over the operation's names: `-quantity`.",
+            "anyOf": [{"type": "number"}, {"type": "string"}],
+        })
+    }
+}
+
 /// The map form of [`Repeat`].
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

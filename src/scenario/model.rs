@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    choice::Quantity,
+    choice::{EffectAmount, Quantity},
     load_model::Load,
     node::Node,
     race::Race,
@@ -153,6 +153,13 @@ pub struct Operation {
     pub retry: Option<Retry>,
     /// What it does.
     pub steps: Vec<Spanned<Step>>,
+    /// What one operation changes in the database once it is acknowledged, compared with what the database
+    /// shows after the run: `products.stock[product.id]: -quantity` for a sum, `payouts[ref = intent.id]: 1` for
+    /// a number of rows, and without a key for a whole table. Amounts are numbers or expressions over the
+    /// operation's names. Acknowledged is a commit, and an answer with a 2xx status.
+    #[serde(default)]
+    #[schemars(with = "IndexMap<String, EffectAmount>")]
+    pub effects: Named<Literal>,
 }
 
 /// SQL that must hold.

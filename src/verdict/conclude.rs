@@ -2,6 +2,7 @@
 
 use super::{
     Conclusion, ThresholdResult, Verdict,
+    effects::{effect_doubt, effect_failure},
     grades::{self, FAILED},
     metrics::{inapplicable, observe},
 };
@@ -23,7 +24,8 @@ pub fn judge(
     let requirements: Vec<ThresholdResult> =
         requirements.iter().map(|requirement| judge_threshold(requirement, results)).collect();
     let grade_results: Vec<_> = grades.iter().map(|one| grades::grade(one, results)).collect();
-    let broken = results.invariants.iter().any(|invariant| invariant.violated > 0);
+    let broken = results.invariants.iter().any(|invariant| invariant.violated > 0)
+        || results.effects.iter().any(|effects| !effects.broken.is_empty());
     let grade = if broken && !grades.is_empty() {
         Some(FAILED.to_owned())
     } else {
@@ -35,8 +37,9 @@ pub fn judge(
         // Who has found something has met something.
         doubts.extend(nothing_met(results));
     }
-    let demanded = threshold_results.len() + results.invariants.len();
-    let applied = applying(&threshold_results) + results.invariants.len();
+    let asked_of_the_database = results.invariants.len() + results.effects.len();
+    let demanded = threshold_results.len() + asked_of_the_database;
+    let applied = applying(&threshold_results) + asked_of_the_database;
     if applied == 0 && (demanded > 0 || inapplicable_invariants(results) > 0) {
         doubts.push("nothing of what was demanded applies to this database".to_owned());
     }
@@ -65,6 +68,7 @@ fn failures(results: &RunResults, thresholds: &[ThresholdResult]) -> Vec<String>
     let mut reasons: Vec<String> =
         results.aborted.iter().map(|why| format!("the run was ended by {why}")).collect();
     reasons.extend(results.invariants.iter().filter_map(invariant_failure));
+    reasons.extend(results.effects.iter().filter_map(effect_failure));
     for threshold in thresholds.iter().filter(|one| !one.holds && one.does_not_apply.is_none()) {
         let ThresholdResult { metric, condition, observed, .. } = threshold;
         reasons.push(match observed {
@@ -105,6 +109,7 @@ fn doubts(results: &RunResults, requirements: &[ThresholdResult]) -> Vec<String>
         reasons.push("the run was interrupted".to_owned());
     }
     reasons.extend(results.unchecked.clone());
+    reasons.extend(results.effects.iter().filter_map(effect_doubt));
     let unchecked = results.invariants.iter().filter(|invariant| invariant.checked == 0);
     reasons.extend(unchecked.map(|invariant| format!("invariant {} was never checked", invariant.name)));
     reasons
@@ -142,14 +147,20 @@ fn passes(results: &RunResults, thresholds: &[ThresholdResult]) -> Vec<String> {
         1 => format!("1 {what}"),
         _ => format!("{number} {what}s"),
     };
-    let mut reasons = match (results.invariants.len(), applying(thresholds)) {
-        (0, 0) => vec!["nothing was demanded".to_owned()],
-        (invariants, 0) => vec![format!("{} held", count(invariants, "invariant"))],
-        (0, thresholds) => vec![format!("{} held", count(thresholds, "threshold"))],
-        (invariants, thresholds) => {
-            vec![format!("{} and {} held", count(invariants, "invariant"), count(thresholds, "threshold"))]
-        }
-    };
+    let held: Vec<String> = [
+        (results.invariants.len(), "invariant"),
+        (results.effects.len(), "effect"),
+        (applying(thresholds), "threshold"),
+    ]
+    .into_iter()
+    .filter(|(number, _)| *number > 0)
+    .map(|(number, what)| count(number, what))
+    .collect();
+    let mut reasons = vec![match held.split_last() {
+        None => "nothing was demanded".to_owned(),
+        Some((only, [])) => format!("{only} held"),
+        Some((last, others)) => format!("{} and {last} held", others.join(", ")),
+    }];
     let unjudged = thresholds.len() - applying(thresholds) + inapplicable_invariants(results);
     if unjudged > 0 {
         reasons.push(format!(

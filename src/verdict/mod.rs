@@ -5,12 +5,14 @@
 
 mod advice;
 mod conclude;
+mod effects;
 mod grades;
 mod incidents;
 mod metrics;
 mod races;
 
 pub use conclude::judge;
+pub use effects::{difference, effect_failure};
 pub use incidents::incidents;
 pub use metrics::{Observed, observe};
 pub use races::{judge_race, judge_races, reproduced};

@@ -182,7 +182,7 @@ fn is_commit(data: &[u8]) -> bool {
 }
 
 fn take(count: &AtomicU64) -> bool {
-    count.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+    count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
 }
 
 /// NB: the delays are what is simulated; nothing is waited for.

@@ -108,6 +108,7 @@ fn race(
         name: name.value.clone(),
         description: written.description.clone(),
         plan: Arc::new(Plan {
+            accounts: Vec::new(),
             name: file.name.value.clone(),
             description: None,
             tags: Vec::new(),

@@ -12,10 +12,16 @@ use super::{
     waits::{self, Edge},
 };
 use crate::{
-    measure::{Distribution, InvariantResult, OperationResults, RaceResults, TableRows, TargetInfo},
+    measure::{
+        Distribution, EffectResults, InvariantResult, OperationResults, RaceResults, TableRows, TargetInfo,
+    },
     report::{
-        command, cycles as explained, document::Document, findings::findings, incidents, race,
-        sections::request_sentences, texts::visible,
+        command, cycles as explained,
+        document::Document,
+        findings::findings,
+        incidents, race,
+        sections::{effect_word, request_sentences},
+        texts::visible,
     },
     verdict::ThresholdResult,
 };
@@ -111,6 +117,24 @@ impl RaceView {
     }
 }
 
+/// What operations said they changed of one quantity.
+#[derive(Debug, Serialize)]
+struct EffectView {
+    results: EffectResults,
+    word: &'static str,
+    holds: bool,
+    /// What each difference is called.
+    kinds: Vec<&'static str>,
+}
+
+impl EffectView {
+    fn new(results: &EffectResults) -> Self {
+        let (word, holds) = effect_word(results);
+        let kinds = results.differences.iter().map(|one| one.kind.words()).collect();
+        Self { results: results.clone(), word, holds, kinds }
+    }
+}
+
 /// One operation's row.
 #[derive(Debug, Serialize)]
 struct OperationView {
@@ -152,6 +176,7 @@ pub(super) struct RunView {
     command: String,
     scenario: Option<String>,
     broken_invariants: Vec<InvariantResult>,
+    effects: Vec<EffectView>,
     broken_thresholds: Vec<ThresholdResult>,
     unmet_requirements: Vec<ThresholdResult>,
     /// What else made the verdict, as sentences.
@@ -205,6 +230,7 @@ impl RunView {
             command: command::repeat(document),
             scenario: text.map(|text| cut(&visible(text), LONGEST_SCENARIO)),
             broken_invariants: document.invariants.iter().filter(broken).cloned().collect(),
+            effects: document.effects.iter().map(EffectView::new).collect(),
             broken_thresholds: document
                 .thresholds
                 .iter()

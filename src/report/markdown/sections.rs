@@ -4,7 +4,13 @@
 use super::escape::{block, code, prose};
 use crate::{
     measure::{InvariantResult, OperationResults},
-    report::{cells::grouped, command, document::Document, race, sections::request_sentences},
+    report::{
+        cells::grouped,
+        command,
+        document::Document,
+        race,
+        sections::{effect_word, request_sentences},
+    },
     units::{format_millis, format_percent},
     verdict::Conclusion,
 };
@@ -159,6 +165,13 @@ pub(super) fn demands(document: &Document) -> String {
             checks => format!("{} checks", grouped(checks)),
         };
         rows.push(vec![code(&one.name), code(&one.expect), checked, result]);
+    }
+    for one in &document.effects {
+        let result = match effect_word(one) {
+            (word, true) => word.to_owned(),
+            (word, false) => format!("**{word}**"),
+        };
+        rows.push(vec![code(&one.name), code(&one.expected), code(&one.observed), result]);
     }
     let conditions = document.thresholds.iter().map(|one| (one, "**broken**"));
     for (one, broken) in conditions.chain(document.requirements.iter().map(|one| (one, "**inconclusive**")))
