@@ -10,11 +10,11 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sqlx::PgConnection;
 
 use crate::{
     Shop,
     checkout::Item,
+    database::{Connection, both},
     payments::lock_order,
     problem::{Problem, UNKNOWN, answer},
     transaction::{Work, with_retry},
@@ -46,20 +46,15 @@ struct EditOrder<'a> {
 
 impl Work for EditOrder<'_> {
     type Done = Value;
-    async fn run(&self, connection: &mut PgConnection) -> Result<Value, Problem> {
+    async fn run(&self, connection: &mut Connection) -> Result<Value, Problem> {
         lock_order(connection, self.order).await?.ok_or(UNKNOWN)?;
-        sqlx::query(
+        let edit = both(
             "UPDATE orders SET note = $2, version = version + 1, updated_at = now(),
              status = CASE status WHEN 'payment_confirmed' THEN 'processing' ELSE status END WHERE id = $1",
-        )
-        .bind(self.order)
-        .bind(self.note)
-        .execute(&mut *connection)
-        .await?;
-        sqlx::query("UPDATE payment_trackers SET updated_at = now() WHERE order_id = $1")
-            .bind(self.order)
-            .execute(connection)
-            .await?;
+        );
+        connection.execute(edit, &[self.order.into(), self.note.into()]).await?;
+        let touch = both("UPDATE payment_trackers SET updated_at = now() WHERE order_id = $1");
+        connection.execute(touch, &[self.order.into()]).await?;
         Ok(json!({"edited": self.order}))
     }
 }
@@ -78,14 +73,11 @@ struct Restock<'a> {
 
 impl Work for Restock<'_> {
     type Done = Value;
-    async fn run(&self, connection: &mut PgConnection) -> Result<Value, Problem> {
+    async fn run(&self, connection: &mut Connection) -> Result<Value, Problem> {
         for item in self.items {
-            let restocked = sqlx::query("UPDATE products SET stock = stock + $2 WHERE id = $1 AND $2 > 0")
-                .bind(item.product_id)
-                .bind(item.quantity)
-                .execute(&mut *connection)
-                .await?;
-            if restocked.rows_affected() == 0 {
+            let restock = both("UPDATE products SET stock = stock + $2 WHERE id = $1 AND $2 > 0");
+            let values = [item.product_id.into(), item.quantity.into()];
+            if connection.execute(restock, &values).await? == 0 {
                 return Err(UNKNOWN);
             }
         }

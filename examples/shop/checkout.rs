@@ -10,11 +10,11 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sqlx::{PgConnection, Row};
 
 use crate::{
     Shop,
     bugs::{Bug, Bugs},
+    database::{Connection, Value as Bound, both, each},
     payments::{lock_order, return_stock},
     problem::{Problem, UNKNOWN, answer},
     transaction::{Work, with_retry},
@@ -65,90 +65,80 @@ struct Buy<'a> {
 
 impl Work for Buy<'_> {
     type Done = Value;
-    async fn run(&self, connection: &mut PgConnection) -> Result<Value, Problem> {
+    async fn run(&self, connection: &mut Connection) -> Result<Value, Problem> {
         // Rows of a new order can't be waited for by anybody; they come first all the same, so that tables
         // are locked in the one order.
-        let order: i64 = sqlx::query_scalar(
-            "INSERT INTO orders (buyer_id, status, total) VALUES ($1, 'pending_payment', 0) RETURNING id",
-        )
-        .bind(self.buyer)
-        .fetch_one(&mut *connection)
-        .await?;
-        sqlx::query("INSERT INTO payment_trackers (order_id, status, amount) VALUES ($1, 'pending', 0)")
-            .bind(order)
-            .execute(&mut *connection)
-            .await?;
+        let make = both("INSERT INTO orders (buyer_id, status, total) VALUES ($1, 'pending_payment', 0)");
+        let order = connection.insert(make, &[self.buyer.into()]).await?;
+        let track =
+            both("INSERT INTO payment_trackers (order_id, status, amount) VALUES ($1, 'pending', 0)");
+        connection.execute(track, &[order.into()]).await?;
         for (product, units) in &self.wanted {
             take(connection, *product, *units, self.bugs).await?;
-            sqlx::query(
+            let put = both(
                 "INSERT INTO order_items (order_id, product_id, quantity, price)
                  SELECT $1, id, $3, price FROM products WHERE id = $2",
-            )
-            .bind(order)
-            .bind(product)
-            .bind(units)
-            .execute(&mut *connection)
-            .await?;
+            );
+            connection.execute(put, &[order.into(), (*product).into(), (*units).into()]).await?;
         }
-        let total: String = sqlx::query_scalar(
+        let sum = both(
             "UPDATE orders SET total = (SELECT sum(quantity * price) FROM order_items WHERE order_id = $1)
-             WHERE id = $1 RETURNING total::text",
-        )
-        .bind(order)
-        .fetch_one(&mut *connection)
-        .await?;
-        sqlx::query(
+             WHERE id = $1",
+        );
+        connection.execute(sum, &[order.into()]).await?;
+        let track = both(
             "UPDATE payment_trackers SET amount = (SELECT total FROM orders WHERE id = $1) WHERE order_id = $1",
-        )
-        .bind(order)
-        .execute(connection)
-        .await?;
+        );
+        connection.execute(track, &[order.into()]).await?;
+        let look = each(
+            "SELECT total::text FROM orders WHERE id = $1",
+            "SELECT CAST(total AS CHAR) FROM orders WHERE id = $1",
+        );
+        let total = connection.row(look, &[order.into()]).await?.ok_or(UNKNOWN)?.text(0)?;
         Ok(json!({"order_id": order, "total": total}))
     }
 }
 
 /// Takes units off the shelf.
-async fn take(connection: &mut PgConnection, product: i64, units: i32, bugs: &Bugs) -> Result<(), Problem> {
+async fn take(connection: &mut Connection, product: i64, units: i32, bugs: &Bugs) -> Result<(), Problem> {
     let (look, take) = match bugs.has(Bug::StockReadModifyWrite) {
         // BUG: what others took since we looked is put back.
         true => {
-            ("SELECT stock FROM products WHERE id = $1", "UPDATE products SET stock = $3 WHERE id = $1")
+            ("SELECT stock FROM products WHERE id = $1", "UPDATE products SET stock = $2 WHERE id = $1")
         }
         false => (
             "SELECT stock FROM products WHERE id = $1 FOR UPDATE",
             "UPDATE products SET stock = stock - $2 WHERE id = $1",
         ),
     };
-    let stock: Option<i32> =
-        sqlx::query_scalar(look).bind(product).fetch_optional(&mut *connection).await?;
-    let left = stock.ok_or(UNKNOWN)? - units;
+    let row = connection.row(both(look), &[product.into()]).await?.ok_or(UNKNOWN)?;
+    let left = row.number(0)? - i64::from(units);
     if left < 0 {
         return Err(Problem::Refused(StatusCode::CONFLICT, "out_of_stock"));
     }
-    let mut taken = sqlx::query(take).bind(product).bind(units);
-    if bugs.has(Bug::StockReadModifyWrite) {
-        taken = taken.bind(left);
-    }
-    taken.execute(connection).await?;
+    let set: Bound = if bugs.has(Bug::StockReadModifyWrite) { left.into() } else { units.into() };
+    connection.execute(both(take), &[product.into(), set]).await?;
     Ok(())
 }
 
 pub async fn show(State(shop): State<Arc<Shop>>, Path(order): Path<i64>) -> Response {
-    let found = sqlx::query("SELECT status, total::text AS total, version FROM orders WHERE id = $1")
-        .bind(order)
-        .fetch_optional(&shop.pool)
-        .await;
-    let body = found.and_then(|row| {
-        let Some(row) = row else { return Ok(None) };
-        let (status, total): (String, String) = (row.try_get("status")?, row.try_get("total")?);
-        let version: i32 = row.try_get("version")?;
-        Ok(Some(json!({"id": order, "status": status, "total": total, "version": version})))
-    });
-    match body {
-        Ok(Some(body)) => Json(body).into_response(),
-        Ok(None) => UNKNOWN.into_response(),
-        Err(error) => Problem::from(error).into_response(),
+    match read(&shop, order).await {
+        Ok(body) => Json(body).into_response(),
+        Err(problem) => problem.into_response(),
     }
+}
+
+async fn read(shop: &Shop, order: i64) -> Result<Value, Problem> {
+    let mut connection = shop.pool.begin(&shop.bugs).await?;
+    let look = each(
+        "SELECT status, total::text, version FROM orders WHERE id = $1",
+        "SELECT status, CAST(total AS CHAR), version FROM orders WHERE id = $1",
+    );
+    let row = connection.row(look, &[order.into()]).await?.ok_or(UNKNOWN)?;
+    let body =
+        json!({"id": order, "status": row.text(0)?, "total": row.text(1)?, "version": row.number(2)?});
+    connection.commit().await?;
+    Ok(body)
 }
 
 pub async fn cancel(State(shop): State<Arc<Shop>>, Path(order): Path<i64>) -> Response {
@@ -161,24 +151,20 @@ struct Cancel {
 
 impl Work for Cancel {
     type Done = Value;
-    async fn run(&self, connection: &mut PgConnection) -> Result<Value, Problem> {
+    async fn run(&self, connection: &mut Connection) -> Result<Value, Problem> {
         let order = lock_order(connection, self.order).await?.ok_or(UNKNOWN)?;
         // A payment that is on its way finds the order cancelled, and is owed back.
         if !order.is_open() {
             return Err(Problem::Refused(StatusCode::CONFLICT, "state"));
         }
-        sqlx::query(
+        let cancel = both(
             "UPDATE orders SET status = 'cancelled', version = version + 1, updated_at = now() WHERE id = $1",
-        )
-        .bind(self.order)
-        .execute(&mut *connection)
-        .await?;
-        sqlx::query(
+        );
+        connection.execute(cancel, &[self.order.into()]).await?;
+        let track = both(
             "UPDATE payment_trackers SET status = 'cancelled', updated_at = now() WHERE order_id = $1",
-        )
-        .bind(self.order)
-        .execute(&mut *connection)
-        .await?;
+        );
+        connection.execute(track, &[self.order.into()]).await?;
         return_stock(connection, self.order).await?;
         Ok(json!({"cancelled": self.order}))
     }

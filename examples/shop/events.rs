@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use sqlx::PgConnection;
 
 use crate::{
     bugs::{Bug, Bugs},
+    database::{Connection, both, each},
     payments, payouts,
     problem::Problem,
     transaction::Work,
@@ -57,7 +57,7 @@ pub struct Handle<'a> {
 
 impl Work for Handle<'_> {
     type Done = Effect;
-    async fn run(&self, connection: &mut PgConnection) -> Result<Effect, Problem> {
+    async fn run(&self, connection: &mut Connection) -> Result<Effect, Problem> {
         let Self { event, bugs } = *self;
         if is_duplicate(connection, event, bugs).await? {
             return Ok(Effect::Duplicate);
@@ -82,35 +82,29 @@ impl Work for Handle<'_> {
 }
 
 /// Notes the event; true when it was noted before.
-async fn is_duplicate(connection: &mut PgConnection, event: &Event, bugs: &Bugs) -> Result<bool, Problem> {
+async fn is_duplicate(connection: &mut Connection, event: &Event, bugs: &Bugs) -> Result<bool, Problem> {
     if bugs.has(Bug::CheckThenInsert) {
         return looked_for_before(connection, event).await;
     }
     // The key lets one of two copies in; the other waits here until the first has committed, or comes in
     // when the first was rolled back.
-    let inserted =
-        sqlx::query("INSERT INTO processed_events (event_id, type) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-            .bind(&event.id)
-            .bind(&event.kind)
-            .execute(connection)
-            .await?;
-    Ok(inserted.rows_affected() == 0)
+    let note = each(
+        "INSERT INTO processed_events (event_id, type) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        "INSERT IGNORE INTO processed_events (event_id, type) VALUES ($1, $2)",
+    );
+    let values = [event.id.as_str().into(), event.kind.as_str().into()];
+    Ok(connection.execute(note, &values).await? == 0)
 }
 
 /// BUG: two copies of one event look at the same moment, neither sees the other, and no key of the table
 /// stops the second one.
-async fn looked_for_before(connection: &mut PgConnection, event: &Event) -> Result<bool, Problem> {
-    let seen = sqlx::query("SELECT 1 FROM events_without_a_key WHERE event_id = $1")
-        .bind(&event.id)
-        .fetch_optional(&mut *connection)
-        .await?;
-    if seen.is_some() {
+async fn looked_for_before(connection: &mut Connection, event: &Event) -> Result<bool, Problem> {
+    let (id, kind) = (event.id.as_str(), event.kind.as_str());
+    let look = both("SELECT 1 FROM events_without_a_key WHERE event_id = $1");
+    if connection.row(look, &[id.into()]).await?.is_some() {
         return Ok(true);
     }
-    sqlx::query("INSERT INTO events_without_a_key (event_id, type) VALUES ($1, $2)")
-        .bind(&event.id)
-        .bind(&event.kind)
-        .execute(connection)
-        .await?;
+    let note = both("INSERT INTO events_without_a_key (event_id, type) VALUES ($1, $2)");
+    connection.execute(note, &[id.into(), kind.into()]).await?;
     Ok(false)
 }

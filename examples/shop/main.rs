@@ -5,7 +5,7 @@
 //!
 //! A webhook's way: `webhooks.rs` verifies its signature, `events.rs` tells it from a duplicate, and
 //! `payments.rs` or `payouts.rs` applies it, all in one transaction that `transaction.rs` runs again when
-//! the database says so.
+//! the database says so. `database.rs` knows PostgreSQL from MySQL and MariaDB.
 
 #![forbid(unsafe_code)]
 
@@ -13,6 +13,7 @@ mod admin;
 mod background;
 mod bugs;
 mod checkout;
+mod database;
 mod events;
 mod payments;
 mod payouts;
@@ -28,11 +29,11 @@ use axum::{
     routing::{get, post},
 };
 use bugs::Bugs;
-use sqlx::PgPool;
+use database::Pool;
 
 /// What every handler works with.
 struct Shop {
-    pool: PgPool,
+    pool: Pool,
     bugs: Bugs,
     payment_secret: String,
     connect_secret: String,
@@ -57,7 +58,7 @@ async fn run() -> Result<(), String> {
     let bugs = Bugs::parse(&variable("SHOP_BUGS", ""))?;
     let url = std::env::var("DATABASE_URL").map_err(|_| "set DATABASE_URL")?;
     let connections = variable("SHOP_POOL", "40").parse().map_err(|_| "SHOP_POOL is a number")?;
-    let pool = transaction::connect(&url, connections, &bugs).await.map_err(|error| error.to_string())?;
+    let pool = Pool::connect(&url, connections, &bugs).await.map_err(|error| error.to_string())?;
     let payment_secret = variable("WEBHOOK_SECRET", "whsec_test");
     let connect_secret = variable("CONNECT_SECRET", &payment_secret);
     let shop = Arc::new(Shop { pool, bugs, payment_secret, connect_secret });

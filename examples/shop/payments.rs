@@ -5,10 +5,10 @@
 //! paid or given up, once.
 
 use serde_json::Value;
-use sqlx::{PgConnection, Row};
 
 use crate::{
     bugs::{Bug, Bugs},
+    database::{Connection, both, each},
     events::Effect,
     problem::Problem,
 };
@@ -30,20 +30,14 @@ impl Order {
 }
 
 /// Locks an order; `None` when there is no such order.
-pub async fn lock_order(connection: &mut PgConnection, id: i64) -> Result<Option<Order>, Problem> {
-    let row = sqlx::query(
-        "SELECT status, (total * 100)::bigint AS cents, payment_intent_id FROM orders WHERE id = $1 FOR UPDATE",
-    )
-    .bind(id)
-    .fetch_optional(connection)
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    let order = Order {
-        id,
-        status: row.try_get("status")?,
-        cents: row.try_get("cents")?,
-        intent: row.try_get("payment_intent_id")?,
-    };
+pub async fn lock_order(connection: &mut Connection, id: i64) -> Result<Option<Order>, Problem> {
+    let lock = each(
+        "SELECT status, (total * 100)::bigint, payment_intent_id FROM orders WHERE id = $1 FOR UPDATE",
+        "SELECT status, CAST(total * 100 AS SIGNED), payment_intent_id FROM orders WHERE id = $1 FOR UPDATE",
+    );
+    let Some(row) = connection.row(lock, &[id.into()]).await? else { return Ok(None) };
+    let status = row.text(0)?.unwrap_or_default();
+    let order = Order { id, status, cents: row.number(1)?, intent: row.text(2)? };
     Ok(Some(order))
 }
 
@@ -55,7 +49,7 @@ pub fn order_of(object: &Value) -> i64 {
 
 /// The payment succeeded: the order is confirmed and the money booked, once.
 pub async fn succeeded(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     intent: &Value,
     bugs: &Bugs,
 ) -> Result<Effect, Problem> {
@@ -72,106 +66,85 @@ pub async fn succeeded(
         }
     }
     // BUG, without the lines above: the last event wins, whichever that is.
-    sqlx::query(
+    let confirm = both(
         "UPDATE orders SET status = 'payment_confirmed', payment_intent_id = $2, version = version + 1,
          updated_at = now() WHERE id = $1",
-    )
-    .bind(order.id)
-    .bind(id)
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query(
+    );
+    connection.execute(confirm, &[order.id.into(), id.into()]).await?;
+    let track = both(
         "UPDATE payment_trackers SET status = 'succeeded', stripe_payment_intent_id = $2,
          failure_code = NULL, updated_at = now() WHERE order_id = $1",
-    )
-    .bind(order.id)
-    .bind(id)
-    .execute(&mut *connection)
-    .await?;
+    );
+    connection.execute(track, &[order.id.into(), id.into()]).await?;
     book(connection, order.id).await?;
     Ok(Effect::Applied)
 }
 
 /// Books the money of an order for its sellers.
-pub async fn book(connection: &mut PgConnection, order: i64) -> Result<(), Problem> {
-    sqlx::query(
+pub async fn book(connection: &mut Connection, order: i64) -> Result<(), Problem> {
+    let book = both(
         "INSERT INTO payment_transactions (order_id, seller_id, amount)
          SELECT i.order_id, p.seller_id, sum(i.quantity * i.price) FROM order_items i
          JOIN products p ON p.id = i.product_id WHERE i.order_id = $1 GROUP BY i.order_id, p.seller_id",
-    )
-    .bind(order)
-    .execute(connection)
-    .await?;
+    );
+    connection.execute(book, &[order.into()]).await?;
     Ok(())
 }
 
 /// Money came for an order that is given up, paid already, or not what was paid for. Whoever forgets it
 /// has taken it. Each payment is noted once, however many events tell of it.
-async fn owe(connection: &mut PgConnection, order: &Order, intent: &Value) -> Result<Effect, Problem> {
-    sqlx::query(
+async fn owe(connection: &mut Connection, order: &Order, intent: &Value) -> Result<Effect, Problem> {
+    let owe = each(
         "INSERT INTO refunds_due (order_id, payment_intent_id, amount, currency)
          VALUES ($1, $2, $3::bigint / 100.0, $4) ON CONFLICT DO NOTHING",
-    )
-    .bind(order.id)
-    .bind(intent["id"].as_str())
-    .bind(intent["amount_received"].as_i64())
-    .bind(intent["currency"].as_str())
-    .execute(connection)
-    .await?;
+        "INSERT IGNORE INTO refunds_due (order_id, payment_intent_id, amount, currency)
+         VALUES ($1, $2, $3 / 100.0, $4)",
+    );
+    let received = intent["amount_received"].as_i64().unwrap_or_default();
+    let (id, currency) = (intent["id"].as_str(), intent["currency"].as_str());
+    connection.execute(owe, &[order.id.into(), id.into(), received.into(), currency.into()]).await?;
     Ok(Effect::RefundDue)
 }
 
 /// The payment failed: the order is given up and its stock goes back.
-pub async fn failed(connection: &mut PgConnection, intent: &Value, bugs: &Bugs) -> Result<Effect, Problem> {
+pub async fn failed(connection: &mut Connection, intent: &Value, bugs: &Bugs) -> Result<Effect, Problem> {
     let id = order_of(intent);
     if bugs.has(Bug::WrongLockOrder) {
         // BUG: the handler was written around the tracker. Whoever holds the order and wants its tracker
         // meets us half-way.
-        sqlx::query("SELECT id FROM payment_trackers WHERE order_id = $1 FOR UPDATE")
-            .bind(id)
-            .fetch_optional(&mut *connection)
-            .await?;
+        let lock = both("SELECT id FROM payment_trackers WHERE order_id = $1 FOR UPDATE");
+        connection.row(lock, &[id.into()]).await?;
     }
     let Some(order) = lock_order(connection, id).await? else { return Ok(Effect::Ignored) };
     // BUG, without this: an order that is paid is given up.
     if !order.is_open() && !bugs.has(Bug::NoStateMachine) {
         return Ok(Effect::Ignored);
     }
-    sqlx::query(
+    let give_up = both(
         "UPDATE orders SET status = 'payment_failed', version = version + 1, updated_at = now() WHERE id = $1",
-    )
-    .bind(order.id)
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query(
+    );
+    connection.execute(give_up, &[order.id.into()]).await?;
+    let track = both(
         "UPDATE payment_trackers SET status = 'failed', failure_code = $2, updated_at = now()
          WHERE order_id = $1",
-    )
-    .bind(order.id)
-    .bind(intent["last_payment_error"]["code"].as_str())
-    .execute(&mut *connection)
-    .await?;
+    );
+    let code = intent["last_payment_error"]["code"].as_str();
+    connection.execute(track, &[order.id.into(), code.into()]).await?;
     return_stock(connection, order.id).await?;
     Ok(Effect::Applied)
 }
 
 /// Puts the units of an order back on the shelf, products in the order of their keys.
-pub async fn return_stock(connection: &mut PgConnection, order: i64) -> Result<(), Problem> {
-    sqlx::query(
-        "SELECT id FROM products WHERE id IN (SELECT product_id FROM order_items WHERE order_id = $1)
-         ORDER BY id FOR UPDATE",
-    )
-    .bind(order)
-    .fetch_all(&mut *connection)
-    .await?;
-    sqlx::query(
-        "UPDATE products p SET stock = p.stock + i.quantity
-         FROM (SELECT product_id, sum(quantity) AS quantity FROM order_items WHERE order_id = $1
-               GROUP BY product_id) i
-         WHERE p.id = i.product_id",
-    )
-    .bind(order)
-    .execute(connection)
-    .await?;
+pub async fn return_stock(connection: &mut Connection, order: i64) -> Result<(), Problem> {
+    let look = each(
+        "SELECT product_id, sum(quantity)::bigint FROM order_items WHERE order_id = $1
+         GROUP BY product_id ORDER BY product_id",
+        "SELECT product_id, CAST(sum(quantity) AS SIGNED) FROM order_items WHERE order_id = $1
+         GROUP BY product_id ORDER BY product_id",
+    );
+    for row in connection.rows(look, &[order.into()]).await? {
+        let put_back = both("UPDATE products SET stock = stock + $2 WHERE id = $1");
+        connection.execute(put_back, &[row.number(0)?.into(), row.number(1)?.into()]).await?;
+    }
     Ok(())
 }

@@ -7,7 +7,10 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use crate::transaction::Retried;
+use crate::{
+    database::{ErrorKind, kind_of},
+    transaction::Retried,
+};
 
 /// Why a request can't be carried out.
 #[derive(Debug)]
@@ -30,11 +33,11 @@ impl From<sqlx::Error> for Problem {
 }
 
 impl Problem {
-    /// The SQLSTATE, when it is still there.
-    pub fn code(&self) -> Option<String> {
+    /// What the database's error means, when it is still there.
+    pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Database(sqlx::Error::Database(error)) => error.code().map(|code| code.into_owned()),
-            _ => None,
+            Self::Database(error) => kind_of(error),
+            _ => ErrorKind::Other,
         }
     }
 
@@ -45,12 +48,12 @@ impl Problem {
         if let Self::Database(sqlx::Error::PoolTimedOut) = self {
             return (StatusCode::SERVICE_UNAVAILABLE, "busy");
         }
-        match self.code().as_deref() {
-            Some("40P01") => (StatusCode::INTERNAL_SERVER_ERROR, "deadlock"),
-            Some("40001") => (StatusCode::INTERNAL_SERVER_ERROR, "serialization"),
-            Some("55P03") => (StatusCode::SERVICE_UNAVAILABLE, "lock_timeout"),
-            Some("23503") => (StatusCode::UNPROCESSABLE_ENTITY, "unknown"),
-            _ => (StatusCode::INTERNAL_SERVER_ERROR, "database"),
+        match self.kind() {
+            ErrorKind::Deadlock => (StatusCode::INTERNAL_SERVER_ERROR, "deadlock"),
+            ErrorKind::Serialization => (StatusCode::INTERNAL_SERVER_ERROR, "serialization"),
+            ErrorKind::LockTimeout => (StatusCode::SERVICE_UNAVAILABLE, "lock_timeout"),
+            ErrorKind::UnknownReference => (StatusCode::UNPROCESSABLE_ENTITY, "unknown"),
+            ErrorKind::Other => (StatusCode::INTERNAL_SERVER_ERROR, "database"),
         }
     }
 }

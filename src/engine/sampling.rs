@@ -25,6 +25,8 @@ const PAUSE_PER_COST: u32 = 30;
 /// What a sample costs is the shortest time that one of the last few took: the rest is waiting for a busy
 /// processor, which costs the others nothing.
 const COSTS_KEPT: usize = 20;
+/// What they cost is known after this many: the first one comes while all workers begin.
+const COSTS_NEEDED: usize = 4;
 /// What is sampled.
 pub(super) struct Sampling<'a> {
     pub plan: &'a Plan,
@@ -106,8 +108,11 @@ impl Pace {
     }
 
     fn pause(&mut self, shortest: Duration) -> Duration {
-        let cost = self.costs.iter().min().copied().unwrap_or_default();
         let taken = std::mem::take(&mut self.taken);
+        if self.costs.len() < COSTS_NEEDED {
+            return shortest;
+        }
+        let cost = self.costs.iter().min().copied().unwrap_or_default();
         (cost * taken * PAUSE_PER_COST).clamp(shortest, LONGEST_PAUSE)
     }
 }
