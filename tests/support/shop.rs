@@ -1,4 +1,5 @@
 //! The example shop: built once, started by a test where it should be running already.
+#![allow(dead_code, reason = "every test file uses another part of it")]
 
 use std::{
     io::{BufRead, BufReader},
