@@ -21,6 +21,9 @@
 //! 8. [`measure::collect`] turns records into [`measure::RunResults`].
 //! 9. [`verdict::judge`] takes the verdict from them, and [`report`] makes text of both.
 //!
+//! Whether the database keeps to its isolation level is probed on another line: [`isolation`] judges
+//! histories of transactions, whoever made them.
+//!
 //! Beside this line, [`import`] makes the text of a scenario out of another tool's test.
 //!
 //! What a run broke can be made a race: [`run::shrink`] reads a result document, builds races of two
@@ -47,6 +50,7 @@ pub mod engine;
 pub mod expression;
 pub mod fixture;
 pub mod import;
+pub mod isolation;
 pub mod measure;
 pub mod outcome;
 pub mod plan;
