@@ -36,6 +36,8 @@ pub(super) enum Command {
     Report(ReportArguments),
     /// Drive the races of scenarios step by step through their interleavings
     Race(RaceArguments),
+    /// Probe which isolation level the database keeps for a scenario
+    Probe(super::probe::ProbeArguments),
     /// Write the smallest race that shows what a run broke
     Shrink(ShrinkArguments),
     /// Say how often the listed schedules of a race break something
@@ -248,7 +250,7 @@ pub(super) struct CheckArguments {
     #[arg(long)]
     pub connect: bool,
     /// Treat warnings, like a lock out of order, as errors
-    #[arg(long)]
+    #[arg(long, visible_alias = "deny-warnings")]
     pub strict: bool,
     /// Allow a host that isn't this machine
     #[arg(long = "allow-host", value_name = "HOST")]

@@ -11,6 +11,7 @@ mod import;
 mod init;
 mod outputs;
 mod places;
+mod probe;
 mod race;
 mod replay;
 mod report;
@@ -46,6 +47,7 @@ fn dispatch(arguments: Arguments, console: &Console) -> u8 {
         Command::Run(run) => self::run::run(&run, console),
         Command::Report(report) => self::report::report(&report, console),
         Command::Race(race) => self::race::race(&race, console),
+        Command::Probe(probe) => self::probe::probe(&probe, console),
         Command::Shrink(shrink) => self::shrink::shrink(&shrink, console),
         Command::Replay(replay) => self::replay::replay(&replay, console),
         Command::Check(check) => check::check(&check, console),

@@ -35,9 +35,10 @@ pub(super) fn report(arguments: &ReportArguments, console: &Console) -> u8 {
         let style = Style { color: console.stdout_color(), width: report::terminal_width() };
         let tables: String = documents
             .iter()
-            .map(|document| match document.races.is_empty() {
-                true => report::table(document, &style),
-                false => report::race_table(document, &style),
+            .map(|document| match (document.races.is_empty(), document.probes.is_empty()) {
+                (_, false) => report::probe_table(document, &style),
+                (false, true) => report::race_table(document, &style),
+                (true, true) => report::table(document, &style),
             })
             .collect();
         status = console.result(&tables);

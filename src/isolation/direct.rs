@@ -7,7 +7,7 @@ use super::{
     explain::{list_in_words, name},
     history::{Operation, Status},
     judge::{Collected, Found},
-    versions::{Versions, reads},
+    versions::Versions,
 };
 
 /// Looks at every read of every committed transaction.

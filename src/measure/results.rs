@@ -12,6 +12,7 @@ use super::{
     incident::Incident,
     meeting_results::{ArrivalResults, GateResults, Overlap, ReleaseResults},
     operation_results::{OperationResults, RetryResults},
+    probe::ProbeResults,
     race::RaceResults,
     transaction_results::{ApplicationResults, IsolationResults, LockOrderResults, WaitResults},
 };
@@ -89,6 +90,8 @@ pub struct RunResults {
     pub incidents: Vec<Incident>,
     /// Races by level, when races were driven and no load.
     pub races: Vec<RaceResults>,
+    /// Probes of isolation by level, when that was probed and no load was run.
+    pub probes: Vec<ProbeResults>,
 }
 
 /// Where a run took place.

@@ -4,12 +4,22 @@ use super::document::Document;
 
 /// `deadheat run FILE --var NAME=VALUE --seed N`, or `race` for races, as a shell takes it.
 pub(super) fn repeat(document: &Document) -> String {
-    let what = if document.races.is_empty() { "run" } else { "race" };
+    let what = match (document.races.is_empty(), document.probes.is_empty()) {
+        (_, false) if !is_file(&document.file) => "probe --database",
+        (_, false) => "probe",
+        (false, true) => "race",
+        (true, true) => "run",
+    };
     let mut command = format!("deadheat {what} {}", quoted(&document.file));
     for (name, value) in &document.vars {
         command.push_str(&format!(" --var {}", quoted(&format!("{name}={value}"))));
     }
     format!("{command} --seed {}", document.seed)
+}
+
+/// A probe of just a database has none.
+fn is_file(file: &str) -> bool {
+    [".yaml", ".yml", ".toml"].iter().any(|ending| file.ends_with(ending))
 }
 
 /// A word of a POSIX shell, in single quotes when it needs them.

@@ -7,8 +7,8 @@ use crate::{
     measure::{
         ApplicationResults, ArrivalResults, DeadlockResults, EffectResults, Environment, ErrorSample,
         FixtureResults, GateResults, Incident, InvariantResult, IsolationResults, LockOrderResults,
-        OperationResults, Overlap, RaceResults, ReleaseResults, RetryResults, RunResults, TimelineEntry,
-        WaitResults,
+        OperationResults, Overlap, ProbeResults, RaceResults, ReleaseResults, RetryResults, RunResults,
+        TimelineEntry, WaitResults,
     },
     verdict::{Conclusion, GradeResult, ThresholdResult, Verdict},
 };
@@ -74,6 +74,8 @@ pub struct Document {
     pub incidents: Vec<Incident>,
     #[serde(default)]
     pub races: Vec<RaceResults>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<ProbeResults>,
 }
 
 impl Document {
@@ -114,6 +116,7 @@ impl Document {
             errors,
             incidents,
             races,
+            probes,
         } = results;
         let Verdict { verdict, reasons, grade, thresholds, requirements, grades } = verdict;
         Self {
@@ -157,6 +160,7 @@ impl Document {
             timeline,
             incidents,
             races,
+            probes,
         }
     }
 
@@ -203,6 +207,7 @@ impl Document {
             timeline,
             incidents,
             races,
+            probes,
         } = self;
         let results = RunResults {
             scenario,
@@ -238,6 +243,7 @@ impl Document {
             errors,
             incidents,
             races,
+            probes,
         };
         (results, Verdict { verdict, reasons, grade, thresholds, requirements, grades })
     }

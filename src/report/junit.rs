@@ -10,9 +10,9 @@ use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStat
 
 use super::{cycles, document::Document, transcript};
 use crate::{
-    measure::{EffectResults, InvariantResult, OperationResults, RaceResults},
+    measure::{EffectResults, InvariantResult, OperationResults, ProbeResults, RaceResults},
     units::format_percent,
-    verdict::{Conclusion, difference, effect_failure, judge_race},
+    verdict::{Conclusion, difference, effect_failure, judge_probe, judge_race},
 };
 
 /// Longest message in an attribute.
@@ -63,6 +63,11 @@ impl JunitReport {
         for race in &document.races {
             let mut case = race_case(race);
             case.set_classname(clean(&format!("{}.races", suite.name.as_str())));
+            suite.add_test_case(case);
+        }
+        for probe in &document.probes {
+            let mut case = probe_case(probe);
+            case.set_classname(clean(&format!("{}.isolation", suite.name.as_str())));
             suite.add_test_case(case);
         }
         self.suites.push(suite);
@@ -238,6 +243,27 @@ fn deadlock_case(document: &Document) -> Option<TestCase> {
     case.set_time(Duration::ZERO);
     case.set_system_out(clean(&text));
     (!text.is_empty()).then_some(case)
+}
+
+/// A probe at a level, with an example of each anomaly.
+fn probe_case(probe: &ProbeResults) -> TestCase {
+    let (conclusion, reason) = judge_probe(probe);
+    let mut text = format!("{reason}\n");
+    for anomaly in &probe.anomalies {
+        text.push_str(&format!("{}: {}\n", anomaly.kind, anomaly.count));
+        anomaly.explanation.iter().for_each(|sentence| text.push_str(&format!("  {sentence}\n")));
+    }
+    let status = match conclusion {
+        Conclusion::Pass => TestCaseStatus::success(),
+        Conclusion::Fail => failure("isolation", &text),
+        Conclusion::Inconclusive => skipped(&text),
+    };
+    let mut case = TestCase::new(clean(probe.name()), status);
+    case.set_time(millis(probe.duration_ms));
+    if conclusion == Conclusion::Pass {
+        case.set_system_out(clean(&text));
+    }
+    case
 }
 
 fn checks(document: &Document) -> Vec<Case> {

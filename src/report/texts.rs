@@ -4,8 +4,18 @@
 use super::document::Document;
 
 /// Keys whose texts are of a closed set, or numbers: changed, the document couldn't be read.
-const CLOSED: [&str; 8] =
-    ["verdict", "declared", "in_force", "cause", "buckets", "isolation", "outcome", "kind"];
+const CLOSED: [&str; 10] = [
+    "verdict",
+    "declared",
+    "in_force",
+    "cause",
+    "buckets",
+    "isolation",
+    "outcome",
+    "kind",
+    "promised",
+    "consistent_with",
+];
 /// What a race is expected to do: closed too, under a key that invariants use for text.
 const EXPECTED: [&str; 3] = ["holds", "violated", "error"];
 /// Fields that hold values by a name from outside.

@@ -8,6 +8,7 @@ mod deadlocks;
 mod execute;
 mod own;
 mod prepare;
+mod probe;
 mod race;
 mod search;
 mod service;
@@ -16,6 +17,7 @@ mod trouble;
 
 pub use execute::{Finished, run};
 pub use prepare::{check_connected, load_plan};
+pub use probe::{ProbeOptions, probe};
 pub use race::{RaceOptions, race};
 pub use shrink::{ShrinkOptions, Shrunk, shrink};
 pub use trouble::{RunError, Trouble};

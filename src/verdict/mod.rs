@@ -9,12 +9,14 @@ mod effects;
 mod grades;
 mod incidents;
 mod metrics;
+mod probes;
 mod races;
 
 pub use conclude::judge;
 pub use effects::{difference, effect_failure};
 pub use incidents::incidents;
 pub use metrics::{Observed, observe};
+pub use probes::{judge_probe, judge_probes};
 pub use races::{judge_race, judge_races, reproduced};
 
 use serde::{Deserialize, Serialize};

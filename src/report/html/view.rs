@@ -19,7 +19,7 @@ use crate::{
         command, cycles as explained,
         document::Document,
         findings::findings,
-        incidents, race,
+        incidents, probe, race,
         sections::{effect_word, request_sentences},
         texts::visible,
     },
@@ -224,6 +224,7 @@ impl RunView {
             races: document.races.iter().map(RaceView::new).collect(),
             pictures: race::pictures(document)
                 .into_iter()
+                .chain(probe::pictures(document))
                 .map(|(name, value)| Named { name, value })
                 .collect(),
             word: document.verdict.word(),

@@ -77,7 +77,12 @@ fn run(document: &Document) -> String {
         sections::repeat,
     ];
     let races = [sections::races, sections::repeat];
-    let sections = if document.races.is_empty() { loads.as_slice() } else { races.as_slice() };
+    let probes = [sections::probes, sections::repeat];
+    let sections = match (document.races.is_empty(), document.probes.is_empty()) {
+        (_, false) => probes.as_slice(),
+        (false, true) => races.as_slice(),
+        (true, true) => loads.as_slice(),
+    };
     for section in sections {
         let section = section(document);
         if !section.is_empty() {

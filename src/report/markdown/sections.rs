@@ -8,11 +8,11 @@ use crate::{
         cells::grouped,
         command,
         document::Document,
-        race,
+        probe, race,
         sections::{effect_word, request_sentences},
     },
     units::{format_millis, format_percent},
-    verdict::Conclusion,
+    verdict::{Conclusion, judge_probe},
 };
 
 // What a comment of 65,536 characters has room for.
@@ -273,6 +273,27 @@ pub(super) fn races(document: &Document) -> String {
     let mut text = table(&["race", "level", "#schedules", "#hold", "#broken", "#errors", "outcome"], rows);
     for (heading, picture) in race::pictures(document) {
         text.push_str(&format!("\n**{}**\n\n{}\n", prose(&heading), block(&picture)));
+    }
+    text
+}
+
+/// The levels that were probed, and what was seen at each.
+pub(super) fn probes(document: &Document) -> String {
+    let rows = document.probes.iter().map(|one| {
+        vec![
+            one.name().to_owned(),
+            one.promised.words().to_owned(),
+            format!("{} {}", super::sign(judge_probe(one).0), probe::seen(one)),
+            grouped(one.committed),
+            grouped(one.overlapped),
+            format_millis(one.locks_held.p50),
+            format_millis(one.locks_held.p95),
+        ]
+    });
+    let header = ["level", "demanded", "seen", "#committed", "#overlapped", "#locks held p50", "#p95"];
+    let mut text = table(&header, rows);
+    for (heading, seen) in probe::pictures(document).into_iter().skip(2) {
+        text.push_str(&format!("\n**{}**\n\n{}\n", prose(&heading), block(&seen)));
     }
     text
 }
