@@ -127,6 +127,7 @@ fn compile_parts(scope: &mut Scope<'_>) -> Option<Plan> {
         unchecked: None,
         notes: Vec::new(),
     };
+    super::lint::check(scope, &plan);
     running::adapt(&mut plan);
     Some(plan)
 }

@@ -12,6 +12,7 @@ mod effect;
 mod explain;
 mod http;
 mod invariant;
+mod lint;
 mod locks;
 mod meeting;
 mod model;
