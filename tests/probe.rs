@@ -2,8 +2,9 @@
 
 mod support;
 
+use deadheat::target::embedded::{EmbeddedServer, ServerKind};
 use serde_json::Value;
-use support::{Program, json, text};
+use support::{Program, block_on, json, server_of, session, text};
 
 const UNCOMMITTED: [&str; 4] = ["g1a", "g1b", "g1c", "incompatible_order"];
 
@@ -129,4 +130,39 @@ fn a_level_that_is_not_kept_fails() {
 fn what_was_hardly_tried_proves_nothing() {
     let document = probed(&["--database", "sqlite:", "--transactions", "2"], 4);
     assert_eq!(document["verdict"], "inconclusive");
+}
+
+/// Schemas of runs on a server of the user's.
+fn schemas(server: &EmbeddedServer) -> String {
+    block_on(async {
+        let mut session = session(&server.url()).await;
+        let sql = "SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name LIKE 'deadheat%'";
+        let rows = session.query(sql, &[]).await.expect("counted");
+        session.close().await;
+        rows.single().to_string()
+    })
+}
+
+#[test]
+fn nothing_is_left_on_a_server_of_the_users() {
+    for kind in [ServerKind::Postgres, ServerKind::MySql] {
+        let server = server_of(kind, &[], 40);
+        let document =
+            probed(&["--database", &server.url(), "--level", "read_committed", "--transactions", "300"], 0);
+        assert_eq!(document["probes"][0]["consistent_with"], "read_committed", "{document}");
+        assert_eq!(schemas(&server), "0", "{kind:?}");
+    }
+}
+
+#[test]
+fn a_file_that_was_there_before_is_not_touched() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("theirs.sqlite");
+    std::fs::write(&path, "").expect("written");
+    let program = Program::new();
+    let said = program.run(&["probe", "--database", &format!("sqlite:{}", text(&path))]).expect_status(3);
+    let refused = ["was there before", "is there already"];
+    assert!(refused.iter().any(|words| said.stderr.contains(words)), "{}", said.stderr);
+    assert_eq!(std::fs::read_to_string(&path).expect("readable"), "");
+    assert_eq!(program.records(), 0);
 }

@@ -257,9 +257,14 @@ impl Probes<'_> {
         Ok(results)
     }
 
-    /// SQLite's file is the run's own as a whole.
+    /// SQLite has no schemas: a file is the run's own as a whole, or it isn't touched.
     async fn make_schema(&mut self, opened: &mut Opened) -> Result<(), RunError> {
         if opened.endpoint.dialect() == Dialect::Sqlite {
+            if opened.works_on_existing_tables() {
+                let trouble = Trouble::new(format!("{} was there before", opened.endpoint.describe()));
+                let hint = "a probe on SQLite makes a file of its own: `--database sqlite:`, or `--target NAME=sqlite:`";
+                return Err(trouble.hint(hint).into());
+            }
             return Ok(());
         }
         let schema = format!("deadheat_{}", self.run_id);
