@@ -65,6 +65,37 @@ fn races_do_what_is_known_of_them() {
     assert_eq!(document["verdict"], "pass");
 }
 
+/// Three transactions, of which no two make a circle.
+#[test]
+fn circles_of_three_have_a_name() {
+    let file = "scenarios/races/hermitage.yaml";
+    let on_postgres = driven(&[file, "--only", "g2_two_edges"], 0);
+    let mysql = ["--target", "db=embedded:mysql"];
+    let on_mysql = driven(&[&[file, "--only", "g2_two_edges"], mysql.as_slice()].concat(), 0);
+    let dirty = driven(&[&[file, "--only", "g1a_aborted_read"], mysql.as_slice()].concat(), 0);
+    let named = |document: &Value| {
+        let races = document["races"].as_array().expect("races");
+        let name = |race: &Value| {
+            let names = race["anomalies"].as_object().expect("anomalies").keys().cloned();
+            format!(
+                "{}: {}",
+                race["isolation"].as_str().expect("a level"),
+                names.collect::<Vec<_>>().join(", ")
+            )
+        };
+        races.iter().map(name).collect::<Vec<_>>()
+    };
+    let three = "G2-item (circle of 3 transactions)";
+    let expected = [format!("read_committed: {three}"), format!("repeatable_read: {three}")];
+    assert_eq!(named(&on_postgres)[..2], expected);
+    assert_eq!(named(&on_postgres)[2], "serializable: ");
+    assert_eq!(named(&on_mysql)[1..3], expected);
+    assert_eq!(
+        named(&dirty),
+        ["read_uncommitted: G1a (aborted read)", "read_committed: ", "repeatable_read: ", "serializable: ",]
+    );
+}
+
 #[test]
 fn a_strict_race_prunes_what_cannot_be_executed() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -2,8 +2,10 @@
 //!
 //! Dependencies are those of Adya, Liskov and O'Neil ("Generalized Isolation Level Definitions", 2000).
 //! The order of moments proves them: who has read an item before another one began to write it, or
-//! before that one began to commit, has not seen that write. What isn't proved has no name. G0, G1a,
-//! G1b and G1c take a database that shows what isn't committed.
+//! before that one began to commit, has not seen that write. What isn't proved has no name. G1a, G1b and
+//! G1c take a level that shows what isn't committed.
+
+use super::circle::{self, Edge, EdgeKind};
 
 /// What a step touched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub struct Touch {
     pub ended: usize,
     /// A statement that sees everything that was committed before it began.
     pub sees_latest: bool,
+    /// A statement that also sees what isn't committed.
+    pub sees_uncommitted: bool,
 }
 
 /// How a step touched rows.
@@ -42,55 +46,33 @@ pub struct End {
     pub ended: usize,
 }
 
-/// One transaction comes before another, because of an item.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Edge {
-    from: usize,
-    to: usize,
-    kind: EdgeKind,
-    item: (String, Vec<(String, String)>),
-    blind: bool,
+/// The name of the anomaly that transactions are proved to have shown: what isn't committed was read, or
+/// those that were committed can't be put in an order.
+pub fn anomaly(touches: &[Touch], ends: &[End]) -> Option<String> {
+    dirty_read(touches, ends).map(str::to_owned).or_else(|| circle::name(&edges(touches, ends)))
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum EdgeKind {
-    /// Overwrote what the other one wrote.
-    WriteWrite,
-    /// Saw what the other one wrote.
-    WriteRead,
-    /// Didn't see what the other one wrote, or will write.
-    ReadWrite,
-    /// The same, of a row that came into a condition.
-    Phantom,
-}
-
-/// The name of the anomaly that two committed transactions are proved to have shown.
-pub fn anomaly(touches: &[Touch], ends: &[End]) -> Option<&'static str> {
-    let edges = edges(touches, ends);
-    let pairs = edges.iter().flat_map(|one| {
-        edges
-            .iter()
-            .filter(move |other| one.from == other.to && one.to == other.from)
-            .map(move |other| (one, other))
+/// A read of what its writer took back, or overwrote before it committed.
+fn dirty_read(touches: &[Touch], ends: &[End]) -> Option<&'static str> {
+    let is_write = |touch: &Touch| matches!(touch.kind, TouchKind::Write { .. });
+    let reads = touches.iter().filter(|touch| touch.kind == TouchKind::Read && touch.sees_uncommitted);
+    let names = reads.filter_map(|read| {
+        let writes = touches.iter().filter(|other| {
+            is_write(other) && other.table == read.table && !read.key.is_empty() && other.key == read.key
+        });
+        let last =
+            writes.clone().filter(|write| write.ended < read.began).max_by_key(|write| write.ended)?;
+        let end = ends.get(last.transaction)?;
+        if last.transaction == read.transaction || end.began < read.ended {
+            return None;
+        }
+        let mut later = writes.filter(|one| one.transaction == last.transaction && one.began > read.ended);
+        match end.committed {
+            false => Some("G1a (aborted read)"),
+            true => later.next().map(|_| "G1b (intermediate read)"),
+        }
     });
-    let names: Vec<(u8, &'static str)> = pairs.filter_map(|(one, other)| name(one, other)).collect();
-    names.into_iter().min().map(|(_, name)| name)
-}
-
-/// What a circle of two dependencies is called, with the most specific name first.
-fn name(one: &Edge, other: &Edge) -> Option<(u8, &'static str)> {
-    use EdgeKind::{Phantom, ReadWrite, WriteRead, WriteWrite};
-    let same = one.item == other.item;
-    match (one.kind, other.kind) {
-        (WriteWrite, WriteWrite) if !same => Some((0, "G0 (dirty write)")),
-        (WriteRead, WriteRead | WriteWrite) => Some((1, "G1c (circular information flow)")),
-        (ReadWrite, WriteWrite) if same && other.blind => Some((2, "P4 (lost update)")),
-        (ReadWrite, WriteRead) => Some((3, "G-single (read skew)")),
-        (ReadWrite, ReadWrite) if !same => Some((4, "G2-item (write skew)")),
-        (Phantom, WriteRead) => Some((5, "G-single (read skew)")),
-        (Phantom, Phantom | ReadWrite) => Some((6, "G2 (phantom)")),
-        _ => None,
-    }
+    names.min()
 }
 
 fn edges(touches: &[Touch], ends: &[End]) -> Vec<Edge> {
@@ -126,8 +108,8 @@ fn edge(one: &Touch, other: &Touch, end: End, others: End) -> Option<(EdgeKind, 
     let same = !one.key.is_empty() && one.key == other.key;
     // The commit was done before the other one began, so that its order is beyond doubt.
     let published = end.ended < other.began;
-    // PostgreSQL never shows what isn't committed (chapter 13.2 of its manual).
-    let unseen = one.ended < other.began || one.ended < others.began;
+    // What isn't committed is seen at READ UNCOMMITTED alone.
+    let unseen = one.ended < other.began || (one.ended < others.began && !one.sees_uncommitted);
     match (one.kind, other.kind) {
         (Read, Write { .. }) if same && unseen => Some((EdgeKind::ReadWrite, false)),
         (ReadWhere, Insert) if unseen && meets(&other.key, &one.key) => Some((EdgeKind::Phantom, false)),
@@ -136,6 +118,9 @@ fn edge(one: &Touch, other: &Touch, end: End, others: End) -> Option<(EdgeKind, 
             Some((EdgeKind::WriteWrite, blind))
         }
         (Write { .. }, Read) if same && published && other.sees_latest => {
+            Some((EdgeKind::WriteRead, false))
+        }
+        (Write { .. }, Read) if same && other.sees_uncommitted && one.ended < other.began => {
             Some((EdgeKind::WriteRead, false))
         }
         (Insert, ReadWhere) if published && other.sees_latest && meets(&one.key, &other.key) => {
@@ -156,9 +141,13 @@ mod tests {
 
     /// `r0x` reads x in transaction 0, `w` writes, `b` writes blindly, `p` reads all rows of a table, `i`
     /// inserts into it, `c0` commits, `a0` aborts. One step takes one moment.
-    fn named(history: &str, sees_latest: bool) -> Option<&'static str> {
+    fn named(history: &str, sees_latest: bool) -> Option<String> {
+        named_at(history, sees_latest, false)
+    }
+
+    fn named_at(history: &str, sees_latest: bool, sees_uncommitted: bool) -> Option<String> {
         let mut touches = Vec::new();
-        let mut ends = vec![End { committed: false, began: 99, ended: 99 }; 2];
+        let mut ends = vec![End { committed: false, began: 99, ended: 99 }; 4];
         for (moment, step) in history.split(' ').enumerate() {
             let (what, item) = (&step[..1], &step[2..]);
             let transaction: usize = step[1..2].parse().expect("a number");
@@ -183,6 +172,7 @@ mod tests {
                 began: moment,
                 ended: moment,
                 sees_latest,
+                sees_uncommitted,
             });
         }
         anomaly(&touches, &ends)
@@ -197,8 +187,12 @@ mod tests {
             ("r0x w1x w1y c1 r0y c0", Some("G-single (read skew)")),
             ("p0 p1 i0a i1b c0 c1", Some("G2 (phantom)")),
             ("p0 i1a c1 p0 c0", Some("G-single (read skew)")),
+            ("r0x w1x c1 r2x r2y c2 w0y c0", Some("G2-item (circle of 3 transactions)")),
+            ("r0x w1x w1y c1 r2y w2z c2 r0z c0", Some("G-single (circle of 3 transactions)")),
+            ("r0x r1y r2z b2x b0y b1z c0 c1 c2", Some("G2-item (circle of 3 transactions)")),
+            ("r0x r1y r2z r3v b3x b0y b1z b2v c0 c1 c2 c3", Some("G2-item (circle of 4 transactions)")),
         ] {
-            assert_eq!(named(history, true), name, "{history}");
+            assert_eq!(named(history, true).as_deref(), name, "{history}");
         }
     }
 
@@ -213,6 +207,16 @@ mod tests {
             ("p0 i1a c1 c0", "one dependency is no circle"),
         ] {
             assert_eq!(named(history, true), None, "{history}: {why}");
+        }
+        for (history, name) in [
+            ("b0x r1x a0 c1", Some("G1a (aborted read)")),
+            ("b0x r1x b0x c0 c1", Some("G1b (intermediate read)")),
+            ("b0x b1y r0y r1x c0 c1", Some("G1c (circular information flow)")),
+            ("b0x c0 r1x c1", None),
+            ("r1x b0x c0 c1", None),
+        ] {
+            assert_eq!(named_at(history, true, true).as_deref(), name, "{history} at READ UNCOMMITTED");
+            assert_eq!(named(history, true), None, "{history}");
         }
         assert_eq!(named("r0x w1x w1y c1 r0y c0", false), None, "a snapshot doesn't see the commit");
     }

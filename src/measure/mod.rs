@@ -2,6 +2,7 @@
 
 mod anomaly;
 mod application;
+mod circle;
 mod coarse;
 mod collect;
 mod deadlocks;

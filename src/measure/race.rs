@@ -12,6 +12,9 @@ pub struct RaceResults {
     pub race: String,
     pub description: Option<String>,
     pub isolation: Isolation,
+    /// Why the race wasn't driven at this level: the database hasn't it, or the scenario says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub does_not_apply: Option<String>,
     /// What the scenario says it does; `None`: nothing.
     pub expect: Option<RaceOutcome>,
     /// What it did; `None` when no schedule could be executed.
@@ -56,6 +59,44 @@ pub struct RaceResults {
     /// Every schedule, when a transcript was asked for.
     #[serde(default)]
     pub transcript: Vec<ScheduleRecord>,
+}
+
+impl RaceResults {
+    /// Of a race that doesn't apply at a level.
+    pub fn not_driven(
+        race: String,
+        description: Option<String>,
+        isolation: Isolation,
+        why: String,
+    ) -> Self {
+        Self {
+            race,
+            description,
+            isolation,
+            does_not_apply: Some(why),
+            expect: None,
+            outcome: None,
+            sessions: Vec::new(),
+            interleavings: String::new(),
+            executed: 0,
+            holds: 0,
+            violated: 0,
+            errors: 0,
+            pruned: 0,
+            left_out: None,
+            left_out_because: Vec::new(),
+            waited: 0,
+            causes: IndexMap::new(),
+            anomalies: IndexMap::new(),
+            busy_ms: 0.0,
+            duration_ms: 0.0,
+            side_by_side: 0,
+            mistake: None,
+            counter_example: None,
+            first_error: None,
+            transcript: Vec::new(),
+        }
+    }
 }
 
 /// One schedule, as it went.

@@ -100,6 +100,7 @@ fn compile_parts(scope: &mut Scope<'_>) -> Option<Plan> {
     let races = race::compile(scope, &before_fixtures, database.as_ref());
     let mut operations: Vec<_> = operations.into_iter().collect::<Option<Vec<_>>>()?;
     operations.retain(|operation| operation.weight > 0.0);
+    let (races, not_driven) = races?;
     let mut plan = Plan {
         name: file.name.value.clone(),
         description: file.description.clone(),
@@ -122,7 +123,8 @@ fn compile_parts(scope: &mut Scope<'_>) -> Option<Plan> {
         thresholds,
         requirements,
         grades,
-        races: races?,
+        races,
+        not_driven,
         does_not_apply: std::mem::take(&mut scope.does_not_apply),
         unchecked: None,
         notes: Vec::new(),

@@ -93,13 +93,17 @@ pub fn analyse(sql: &str, dialect: Dialect) -> Analysis {
     Analysis::Known(facts)
 }
 
-/// The statements of a text, when the parser knows them.
-pub(super) fn parse(sql: &str, dialect: Dialect) -> Option<Vec<Statement>> {
-    let parsed_as: &dyn sqlparser::dialect::Dialect = match dialect {
+fn parsed_as(dialect: Dialect) -> &'static dyn sqlparser::dialect::Dialect {
+    match dialect {
         Dialect::Postgres => &PostgreSqlDialect {},
         Dialect::MySql => &MySqlDialect {},
         Dialect::Sqlite => &SQLiteDialect {},
-    };
+    }
+}
+
+/// The statements of a text, when the parser knows them.
+pub(super) fn parse(sql: &str, dialect: Dialect) -> Option<Vec<Statement>> {
+    let parsed_as = parsed_as(dialect);
     let tokens = Tokenizer::new(parsed_as, sql).tokenize_with_location().ok()?;
     Parser::new(parsed_as)
         .with_recursion_limit(50)
@@ -108,11 +112,18 @@ pub(super) fn parse(sql: &str, dialect: Dialect) -> Option<Vec<Statement>> {
         .ok()
 }
 
-/// The statements of a text, each for itself. A text that can't be read is given back whole.
-pub fn split_statements(text: &str) -> Vec<String> {
-    let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize() else {
+/// The statements of a text, each for itself. A text that can't be read, or that holds a program of
+/// statements, is given back whole.
+pub fn split_statements(text: &str, dialect: Dialect) -> Vec<String> {
+    let Ok(tokens) = Tokenizer::new(parsed_as(dialect), text).tokenize() else {
         return vec![text.to_owned()];
     };
+    let makes = |token: &Token, what: Keyword| matches!(token, Token::Word(word) if word.keyword == what);
+    if dialect != Dialect::Postgres
+        && tokens.iter().any(|token| makes(token, Keyword::TRIGGER) || makes(token, Keyword::PROCEDURE))
+    {
+        return vec![text.to_owned()];
+    }
     let parts = tokens.split(|token| *token == Token::SemiColon);
     let parts = parts.map(|tokens| tokens.iter().map(ToString::to_string).collect::<String>());
     parts.filter(|part| !part.trim().is_empty()).collect()

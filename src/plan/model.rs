@@ -76,6 +76,8 @@ pub struct Plan {
     pub notes: Vec<String>,
     /// What the scenario demands and its database can't have, with the reason.
     pub does_not_apply: IndexMap<String, String>,
+    /// Races at levels that don't apply.
+    pub not_driven: Vec<super::race::NotDriven>,
 }
 
 /// The database that a scenario works on.

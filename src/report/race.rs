@@ -87,9 +87,14 @@ pub(super) fn pictures(document: &Document) -> Vec<(String, String)> {
     examples(document).into_iter().map(picture).collect()
 }
 
+const DOES_NOT_APPLY: &str = "does not apply";
+
 /// What a race did, in a word, and whether that is known of it.
 pub(super) fn outcome(race: &RaceResults) -> (&'static str, Conclusion) {
     let word = race.outcome.map_or("none", RaceOutcome::name);
+    if race.does_not_apply.is_some() {
+        return (DOES_NOT_APPLY, Conclusion::Inconclusive);
+    }
     (if race.mistake.is_some() { "mistake" } else { word }, judge_race(race).0)
 }
 
@@ -119,6 +124,9 @@ fn matrix(races: &[RaceResults], style: &Style) -> String {
             row.push(number(race.pruned));
         }
         let (word, conclusion) = outcome(race);
+        if race.does_not_apply.is_some() {
+            row[1..].fill(text(""));
+        }
         let word = match (conclusion, race.expect) {
             (Conclusion::Fail, _) => format!("{word} !"),
             (_, Some(_)) => format!("{word} ✓"),
@@ -157,6 +165,7 @@ fn notes_of(race: &RaceResults) -> Vec<String> {
         counts.collect::<Vec<_>>().join(", ")
     };
     let mut notes = Vec::new();
+    notes.extend(race.does_not_apply.as_ref().map(|why| format!("doesn't apply: {why}")));
     if let Some(count) = race.left_out.filter(|count| *count > 0) {
         notes.push(format!(
             "{} of {} interleavings left out, because they can't differ: {}",

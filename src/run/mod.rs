@@ -10,6 +10,8 @@ mod own;
 mod prepare;
 mod probe;
 mod race;
+mod race_choice;
+mod race_place;
 mod search;
 mod service;
 mod shrink;

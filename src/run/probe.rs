@@ -13,7 +13,7 @@ use super::{
     database::{self, Closed, Opened},
     execute::{Finished, caught, environment, stop_if_interrupted},
     prepare::{load_plan, new_run_id},
-    race::drop_schemas,
+    race_place::drop_schemas,
     trouble::{RunError, Trouble},
 };
 use crate::{

@@ -10,22 +10,18 @@ use super::{
     database::{self, Closed, Opened},
     execute::{Finished, caught, environment, stop_if_interrupted},
     prepare::{load_plan, new_run_id},
+    race_choice::{chosen, with_not_driven},
+    race_place::{drop_schemas, levels, mentions, side_by_side},
     service::{self, OpenedServices},
     trouble::{RunError, Trouble, statement_problem},
 };
 use crate::{
-    engine::{RaceError, RaceSettings, RaceShard, run_race},
-    fixture::{Entry, OwnTables, create_schema, drop_schema, migrate, remember, seed},
+    engine::{RaceError, RaceSettings, run_race},
     measure::{RaceResults, RunResults},
-    outcome::Isolation,
-    plan::{Plan, Race, Schedule, Schedules},
-    scenario::{Problem, Problems, Source, did_you_mean},
-    target::{Session, SessionSettings},
+    plan::{Plan, Race, Schedule},
+    scenario::{Problems, Source},
     verdict,
 };
-
-/// Words in SQL by which schedules that run side by side would meet whatever their schemas.
-const SHARED: &[&str] = &["advisory", "notify", "listen", "prepare transaction", "commit prepared", "role"];
 
 /// What the user asked for beside what every run has.
 #[derive(Debug, Clone, Default)]
@@ -58,7 +54,7 @@ pub async fn race(
         load_plan(&file.file, &file.vars, &file.targets).map_err(RunError::Scenario)?;
     let plan = Arc::new(compiled.plan);
     watcher.secrets(&plan.secrets);
-    let chosen = choose(&plan, options, &source)?;
+    let chosen = chosen(&plan, options, &source)?;
     let seed = file.seed.unwrap_or_else(|| rand::random::<u32>().into());
     let run = RunOptions { seed: Some(seed), ..file.clone() };
     let started_at = SystemTime::now();
@@ -108,58 +104,6 @@ pub async fn race(
     Ok(Finished { results, verdict, cleanup: closed.trouble })
 }
 
-/// The races that are to be driven, each with the schedule that was asked for.
-fn choose(
-    plan: &Plan,
-    options: &RaceOptions,
-    source: &Source,
-) -> Result<Vec<(usize, Option<Schedule>)>, RunError> {
-    let usage = |problem: Problem| RunError::Scenario(Problems::from(problem).with_source(source.clone()));
-    if plan.races.is_empty() {
-        let problem = Problem::error("the scenario has no races");
-        return Err(usage(problem.hint("`deadheat run` runs its load")));
-    }
-    let names = || plan.races.iter().map(|race| race.name.as_str());
-    if let Some(unknown) = options.only.iter().find(|name| !names().any(|known| known == name.as_str())) {
-        let problem = Problem::error(format!("there is no race `{unknown}`"));
-        return Err(usage(match did_you_mean(unknown, names().collect::<Vec<_>>()) {
-            Some(hint) => problem.hint(hint),
-            None => problem,
-        }));
-    }
-    let mut chosen = Vec::new();
-    for (index, race) in plan.races.iter().enumerate() {
-        if options.only.is_empty() || options.only.contains(&race.name) {
-            chosen.push((index, None));
-        }
-    }
-    if options.times.is_some() && options.schedule.is_none() {
-        chosen.retain(|(index, _)| matches!(plan.races[*index].schedules, Schedules::Listed(_)));
-        if chosen.is_empty() {
-            let problem = Problem::error(
-                "there is no schedule to replay: no race that was asked for lists its schedules",
-            );
-            return Err(usage(
-                problem.hint("name one with `--schedule`; `deadheat race` drives all interleavings"),
-            ));
-        }
-    }
-    if let Some(text) = &options.schedule {
-        let [(index, schedule)] = chosen.as_mut_slice() else {
-            let problem = Problem::error("`--schedule` is for one race, and the file has several");
-            return Err(usage(problem.hint("name it with `--only NAME`")));
-        };
-        *schedule = Some(plan.races[*index].parse_schedule(text).map_err(|error| {
-            let problem = Problem::error(format!("`--schedule`: {error}"));
-            usage(match error.hint() {
-                Some(hint) => problem.hint(hint),
-                None => problem,
-            })
-        })?);
-    }
-    Ok(chosen)
-}
-
 /// What the stages of one run of races share.
 pub(super) struct Races<'a> {
     pub(super) plan: Arc<Plan>,
@@ -192,20 +136,9 @@ impl Races<'_> {
         let mut results = Vec::new();
         for (index, only) in chosen {
             stop_if_interrupted(self.stop)?;
-            results.extend(self.one(*index, only.as_ref(), opened, watcher).await?);
+            results.push((*index, self.one(*index, only.as_ref(), opened, watcher).await?));
         }
-        Ok(results)
-    }
-
-    /// Schedules are reset by emptying tables, which is done to tables of the run's own alone.
-    pub(super) fn check_place(&self, race: &Race, opened: &Opened) -> Result<(), Trouble> {
-        if !opened.works_on_existing_tables() || race.has_setup {
-            return Ok(());
-        }
-        Err(Trouble::new(format!("race {} would work on tables that were there before", race.name)).hint(
-            "between two schedules every table is emptied: give the target `migrations`, or the race a `setup` \
-             that makes its tables, and both go into a schema of the run's own",
-        ))
+        Ok(with_not_driven(&self.plan, &self.options.only, results))
     }
 
     pub(super) async fn one(
@@ -245,77 +178,6 @@ impl Races<'_> {
         Ok(results)
     }
 
-    /// A schema of the run's own with the race's tables and rows in it.
-    async fn shard(
-        &mut self,
-        race: &Race,
-        number: usize,
-        opened: &mut Opened,
-    ) -> Result<RaceShard, RunError> {
-        let schema = match number {
-            0 => format!("deadheat_{}", self.run_id),
-            _ => format!("deadheat_{}_{number}", self.run_id),
-        };
-        let failed =
-            |failure| RunError::from(Trouble::failure("can't make a schema for this run", &failure));
-        if self.schemas.contains(&schema) {
-            drop_schema(&mut opened.session, &schema).await.map_err(failed)?;
-        } else {
-            if !opened.endpoint.is_embedded() {
-                let url = opened.endpoint.url_without_password();
-                opened.record(&Entry::Schema { url, schema: schema.clone() })?;
-            }
-            self.schemas.push(schema.clone());
-        }
-        create_schema(&mut opened.session, &schema).await.map_err(failed)?;
-        let settings = SessionSettings {
-            application_name: format!("deadheat/{}/r{number}", self.run_id),
-            schema: (!self.is_in_public(race, opened)).then(|| schema.clone()),
-            statements: race.plan.statements.len(),
-            ..opened.settings.clone()
-        };
-        let mut session = Session::connect(&opened.endpoint, &settings).await.map_err(Trouble::from)?;
-        let made = self.tables(race, opened, &mut session).await;
-        session.close().await;
-        let (globals, mut reset) = made?;
-        if race.plan.database.as_ref().is_some_and(|database| database.migrations.is_none())
-            && race.teardown.is_empty()
-            && !race.setup.is_empty()
-        {
-            reset = vec![format!("DROP SCHEMA \"{schema}\" CASCADE; CREATE SCHEMA \"{schema}\"")];
-        }
-        Ok(RaceShard { session: settings, globals, reset })
-    }
-
-    /// A transcript is compared with one of a tool that works in the schema `public`, and plans and
-    /// catalogs tell the schema. On a server of ours it is the run's own, and a race that removes its
-    /// tables itself leaves it as it was.
-    fn is_in_public(&self, race: &Race, opened: &Opened) -> bool {
-        self.options.transcript
-            && opened.endpoint.is_embedded()
-            && opened.migrations().is_none()
-            && race.plan.fixtures.is_empty()
-            && race.has_setup
-            && (race.setup.is_empty() || !race.teardown.is_empty())
-    }
-
-    async fn tables(
-        &self,
-        race: &Race,
-        opened: &Opened,
-        session: &mut Session,
-    ) -> Result<(Vec<crate::expression::Value>, Vec<String>), RunError> {
-        if let Some(folder) = opened.migrations() {
-            migrate(session, folder).await.map_err(Trouble::from)?;
-        }
-        let seeded = seed(session, &race.plan, self.run_id, self.seed, &mut OwnTables).await;
-        let seeded = seeded.map_err(Trouble::from)?;
-        let reset = remember(session)
-            .await
-            .map_err(|failure| Trouble::failure("can't remember what the tables hold", &failure))?;
-        Ok((seeded.globals, if reset.is_empty() { Vec::new() } else { vec![reset] }))
-    }
-
     /// What the engine couldn't do, at its place in the file where there is one.
     fn trouble(&self, race: &Race, error: RaceError) -> RunError {
         let problem = match &error {
@@ -334,65 +196,4 @@ impl Races<'_> {
         };
         RunError::Scenario(Problems::from(problem).with_source(self.source.clone()))
     }
-}
-
-/// Removes the run's schemas from a server that isn't ours.
-pub(super) async fn drop_schemas(schemas: &[String], opened: &mut Opened) -> Result<(), Trouble> {
-    if opened.endpoint.is_embedded() {
-        return Ok(());
-    }
-    if opened.session.is_lost() {
-        opened.session = opened.fresh_session().await?;
-    }
-    for schema in schemas {
-        drop_schema(&mut opened.session, schema)
-            .await
-            .map_err(|failure| Trouble::failure("can't remove the schema of this run", &failure))?;
-    }
-    Ok(())
-}
-
-/// A place costs as much as this many schedules.
-const FEW: u64 = 16;
-
-/// As many places as there are processors, unless schedules could meet in spite of them, or are too few.
-fn side_by_side(race: &Race, times: u64) -> usize {
-    if let Schedules::Listed(listed) = &race.schedules
-        && (listed.len() as u64).saturating_mul(times) <= FEW
-    {
-        return 1;
-    }
-    if mentions(race, SHARED) || !race.plan.requests.is_empty() {
-        return 1;
-    }
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// True when one of a race's statements or scripts has one of these words in it.
-fn mentions(race: &Race, words: &[&str]) -> bool {
-    let sessions = race.sessions.iter().flat_map(|session| session.setup.iter().chain(&session.teardown));
-    let scripts = race.setup.iter().chain(&race.teardown).chain(sessions);
-    let texts = race.plan.statements.iter().map(|statement| &statement.text).chain(scripts);
-    texts.map(|text| text.to_lowercase()).any(|text| words.iter().any(|word| text.contains(word)))
-}
-
-/// The levels of a race, with the server's default where it names none.
-async fn levels(race: &Race, opened: &mut Opened) -> Result<Vec<Isolation>, Trouble> {
-    let mut levels = Vec::new();
-    for level in &race.levels {
-        levels.push(match level {
-            Some(level) => *level,
-            None => {
-                let sql = "SELECT current_setting('default_transaction_isolation')";
-                let answered = opened.session.query(sql, &[]).await;
-                let answered = answered.map_err(|failure| {
-                    Trouble::failure("the server doesn't tell its default isolation level", &failure)
-                })?;
-                let level = answered.single();
-                let level = level.as_str().and_then(Isolation::from_server);
-                level.ok_or_else(|| Trouble::new("the server's default isolation level isn't known"))?
-            }
-        });
-    }
-    Ok(levels)
 }

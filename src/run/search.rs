@@ -143,7 +143,7 @@ impl<'a> Bench<'a> {
     /// Removes everything that was made for the search.
     pub(super) async fn close(mut self, watcher: &mut dyn Watcher) -> Result<(), Trouble> {
         let Some(mut opened) = self.opened.take() else { return Ok(()) };
-        let dropped = super::race::drop_schemas(&self.schemas, &mut opened).await;
+        let dropped = super::race_place::drop_schemas(&self.schemas, &mut opened).await;
         let closed = opened.close(false, watcher).await;
         dropped?;
         closed.trouble.map_or(Ok(()), Err)

@@ -12,8 +12,9 @@ use serde::{
 
 use super::{
     node::{Node, NodeKind},
+    per_database::DATABASES,
     problem::Problem,
-    spanned::{MAP_OR_VALUE, ONE_ENTRY, ONE_OR_MANY, SPANNED, Spanned},
+    spanned::{MAP_OR_VALUE, ONE_ENTRY, ONE_OR_MANY, PER_DATABASE, SPANNED, Spanned},
     suggest,
 };
 
@@ -202,6 +203,11 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'de> {
                 self.deserialize_any(visitor)
             }
             (ONE_ENTRY, NodeKind::Map(entries)) if entries.len() == 1 => self.deserialize_any(visitor),
+            (PER_DATABASE, NodeKind::Map(entries))
+                if entries.first().is_some_and(|(key, _)| DATABASES.contains(&key.value.as_str())) =>
+            {
+                self.deserialize_any(visitor)
+            }
             _ => visitor.visit_newtype_struct(self.clone()).map_err(|error| self.place(error)),
         }
     }

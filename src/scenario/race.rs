@@ -5,10 +5,14 @@ use serde::Deserialize;
 
 use super::{
     model::{Fixture, Invariant, Literal, Named},
+    per_database::PerDatabase,
     spanned::{OneOrMany, Spanned},
     step::Step,
 };
-use crate::outcome::{Isolation, RaceOutcome};
+use crate::{
+    dialect::Begin,
+    outcome::{Isolation, RaceOutcome},
+};
 
 /// Two or more sessions whose steps are driven through chosen interleavings.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -17,10 +21,13 @@ pub struct Race {
     /// One or two sentences for people.
     #[serde(default)]
     pub description: Option<String>,
-    /// The levels that the race is judged at; the target's `isolation`, else the server's default, when
-    /// not given.
+    /// The levels that the race is judged at, for all kinds of databases or by kind; the target's `isolation`,
+    /// else the server's default, when not given. One that the database hasn't doesn't apply.
     #[serde(default)]
-    pub isolation: Option<OneOrMany<Spanned<Isolation>>>,
+    pub isolation: Option<PerDatabase<OneOrMany<Spanned<Isolation>>>>,
+    /// On SQLite: what `begin` does, as at the target, whose is used when not given.
+    #[serde(default)]
+    pub begin: Option<Begin>,
     /// Rows of the race's own, beside the scenario's: every schedule begins with them.
     #[serde(default)]
     pub fixtures: Named<Fixture>,
@@ -54,9 +61,10 @@ pub struct Race {
     /// What must hold after every schedule. `when` isn't used here.
     #[serde(default)]
     pub invariants: Named<Invariant>,
-    /// What is known of the race: `holds`, `violated` or `error`, for all levels or by level.
+    /// What is known of the race: `holds`, `violated`, `error` or `does_not_apply`, for all levels or by level,
+    /// and either for all kinds of databases or by kind.
     #[serde(default)]
-    pub expect: Option<RaceExpect>,
+    pub expect: Option<PerDatabase<RaceExpect>>,
 }
 
 /// A session of a race: a list of steps, or a map.
@@ -147,7 +155,33 @@ pub enum OnError {
 #[derive(Debug, Clone, PartialEq)]
 pub enum RaceExpect {
     /// At every level.
-    Every(Spanned<RaceOutcome>),
+    Every(Spanned<Expected>),
     /// By level.
-    Each(Named<Spanned<RaceOutcome>>),
+    Each(Named<Spanned<Expected>>),
+}
+
+/// What a race is known to do at a level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Expected {
+    /// No schedule breaks anything.
+    Holds,
+    /// At least one does.
+    Violated,
+    /// None does, and in at least one a session fails.
+    Error,
+    /// It has no meaning on this kind of database and isn't driven.
+    DoesNotApply,
+}
+
+impl Expected {
+    /// The outcome; `None` for what doesn't apply.
+    pub fn outcome(self) -> Option<RaceOutcome> {
+        match self {
+            Self::Holds => Some(RaceOutcome::Holds),
+            Self::Violated => Some(RaceOutcome::Violated),
+            Self::Error => Some(RaceOutcome::Error),
+            Self::DoesNotApply => None,
+        }
+    }
 }

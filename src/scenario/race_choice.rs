@@ -10,11 +10,11 @@ use serde::{
 
 use super::{
     model::Named,
-    race::{RaceAction, RaceExpect, RaceSession, RaceStep, Schedules, SessionParts},
+    race::{Expected, RaceAction, RaceExpect, RaceSession, RaceStep, Schedules, SessionParts},
     spanned::{MAP_OR_VALUE, ONE_ENTRY, OneOrMany, Spanned},
     step::{STEP_KEYS, Step},
 };
-use crate::outcome::{Isolation, RaceOutcome};
+use crate::outcome::Isolation;
 
 impl<'de> Deserialize<'de> for RaceSession {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -201,7 +201,7 @@ impl<'de> Deserialize<'de> for RaceExpect {
         impl<'de> de::Visitor<'de> for ExpectVisitor {
             type Value = RaceExpect;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("`holds`, `violated`, `error`, or a map of levels to them")
+                f.write_str("`holds`, `violated`, `error`, `does_not_apply`, or a map of levels to them")
             }
             fn visit_newtype_struct<D: Deserializer<'de>>(self, value: D) -> Result<RaceExpect, D::Error> {
                 Spanned::deserialize(value).map(RaceExpect::Every)
@@ -219,7 +219,7 @@ impl JsonSchema for RaceExpect {
         "RaceExpect".into()
     }
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let outcome = generator.subschema_for::<RaceOutcome>();
+        let outcome = generator.subschema_for::<Expected>();
         let level = generator.subschema_for::<Isolation>();
         json_schema!({
             "description": "What the race is known to do, at every level or by level.",

@@ -22,6 +22,8 @@ pub(super) const ONE_OR_MANY: &str = "$deadheat::OneOrMany";
 pub(super) const MAP_OR_VALUE: &str = "$deadheat::MapOrValue";
 /// The tree's deserializer gives a map of one entry as a map and anything else as a newtype.
 pub(super) const ONE_ENTRY: &str = "$deadheat::OneEntry";
+/// The tree's deserializer gives a map of kinds of databases as a map and anything else as a newtype.
+pub(super) const PER_DATABASE: &str = "$deadheat::PerDatabase";
 
 /// A value and the bytes of the file that it was read from.
 #[derive(Clone, Default)]

@@ -10,6 +10,9 @@ use sqlx::{
 
 use crate::{outcome::Cause, units::format_duration};
 
+/// Syntax error or access rule violation.
+const MISTAKEN: &str = "42";
+
 /// A failed statement, classified. Boxed, because success is what the hot path carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure(Box<FailureFacts>);
@@ -30,6 +33,8 @@ pub struct FailureFacts {
     pub hint: Option<String>,
     /// Byte offset into the statement, where the server gives one.
     pub position: Option<usize>,
+    /// The statement itself is wrong, whatever the tables hold: SQLSTATE class 42, SQLite's plain error.
+    pub mistaken: bool,
     /// The connection can't be used any more, and whether the statement took effect is unknown.
     pub connection_lost: bool,
 }
@@ -54,7 +59,8 @@ impl Failure {
     /// As a server answers: classified by its code.
     pub fn answered(code: &str, message: impl Into<String>) -> Self {
         let facts = FailureFacts::plain(Cause::from_sqlstate(code), message);
-        Self(Box::new(FailureFacts { code: Some(code.to_owned()), ..facts }))
+        let mistaken = code.starts_with(MISTAKEN);
+        Self(Box::new(FailureFacts { code: Some(code.to_owned()), mistaken, ..facts }))
     }
 
     /// A deadlock as PostgreSQL tells it to the victim.
@@ -86,6 +92,7 @@ impl Failure {
             let facts = FailureFacts::plain(Cause::from_sqlstate(postgres.code()), message);
             FailureFacts {
                 code: Some(postgres.code().to_owned()),
+                mistaken: postgres.code().starts_with(MISTAKEN),
                 detail: postgres.detail().map(str::to_owned),
                 context: postgres.r#where().map(str::to_owned),
                 hint: postgres.hint().map(str::to_owned),
@@ -98,13 +105,14 @@ impl Failure {
         } else if let Some(mysql) = error.try_downcast_ref::<MySqlDatabaseError>() {
             let cause = Cause::from_mysql(mysql.number(), mysql.code().unwrap_or_default());
             let facts = FailureFacts::plain(cause, message);
-            FailureFacts { code: Some(mysql.number().to_string()), ..facts }
+            let mistaken = mysql.code().is_some_and(|code| code.starts_with(MISTAKEN));
+            FailureFacts { code: Some(mysql.number().to_string()), mistaken, ..facts }
         } else {
             // SQLite's extended result code.
             let code = error.code().map(|code| code.into_owned());
             let number = code.as_deref().and_then(|code| code.parse().ok());
             let facts = FailureFacts::plain(number.map_or(Cause::Connection, Cause::from_sqlite), message);
-            FailureFacts { code, ..facts }
+            FailureFacts { code, mistaken: number == Some(1), ..facts }
         };
         // After 57P01, 1927 and their kin the server closes the connection.
         facts.connection_lost = facts.cause == Cause::Connection;
@@ -122,6 +130,7 @@ impl FailureFacts {
             context: None,
             hint: None,
             position: None,
+            mistaken: false,
             connection_lost: false,
         }
     }

@@ -5,6 +5,7 @@
 
 mod answers;
 mod application;
+mod blocked;
 mod cycle;
 pub mod embedded;
 mod endpoint;
@@ -20,22 +21,22 @@ mod scripted;
 mod session;
 mod sqlite;
 mod started;
+mod tables;
 mod waits;
 
 pub use answers::{Answers, ResultTable};
 pub use application::{ApplicationSample, ApplicationSampler, application_sessions, count_deadlocks};
+pub use blocked::BlockedProbe;
 pub use cycle::CycleEdge;
 pub use endpoint::{ConnectError, Endpoint};
 pub use facts::{Connections, ServerFacts};
 pub use failure::Failure;
 pub use mysql::{Deadlock, DeadlockedTransaction, RequestedLock};
 use number::exact_number;
-pub use postgres::{
-    BlockedProbe, Ears, NoticeGuard, Notices, Notification, collecting, listen_for_notices, quote_name,
-    table_links, unique_columns,
-};
+pub use postgres::{Ears, NoticeGuard, Notices, Notification, collecting, listen_for_notices, quote_name};
 pub use scripted::{Answer, Script};
 pub use session::{Prepared, Session, SessionSettings};
 pub use sqlite::{create_database_file, remove_database_file};
 pub use started::StartedService;
+pub use tables::{table_links, unique_columns};
 pub use waits::{Blocked, LockWait, WaitSampler};

@@ -228,15 +228,52 @@ impl Session {
         }
     }
 
+    /// Removes all that is in the session's schema; other sessions stay in it.
+    ///
+    /// # Errors
+    /// What the server answers instead.
+    pub async fn empty_schema(&mut self, schema: &str) -> Result<(), Failure> {
+        let schema = self.dialect().quote(schema);
+        match self {
+            Self::MySql(session) => {
+                let sql = format!("DROP DATABASE {schema}; CREATE DATABASE {schema}; USE {schema}");
+                session.script(&sql).await
+            }
+            Self::Sqlite(session) => session.drop_everything().await,
+            other => other.script(&format!("DROP SCHEMA {schema} CASCADE; CREATE SCHEMA {schema}")).await,
+        }
+    }
+
+    /// From here on rows that are deleted stay in the indexes, where MySQL purges them when it comes round
+    /// to it: what locks cover depends on them, and mustn't depend on chance.
+    ///
+    /// # Errors
+    /// What the server answers instead.
+    pub async fn keep_old_rows(&mut self) -> Result<(), Failure> {
+        match self {
+            Self::MySql(session) => session.run("START TRANSACTION WITH CONSISTENT SNAPSHOT").await,
+            Self::Postgres(_) | Self::Scripts(_) | Self::Sqlite(_) | Self::Scripted(_) => Ok(()),
+        }
+    }
+
+    /// Old rows may go, and the session sees what others have committed since.
+    ///
+    /// # Errors
+    /// What the server answers instead.
+    pub async fn release_old_rows(&mut self) -> Result<(), Failure> {
+        match self {
+            Self::MySql(session) => session.run("COMMIT").await,
+            Self::Postgres(_) | Self::Scripts(_) | Self::Sqlite(_) | Self::Scripted(_) => Ok(()),
+        }
+    }
+
     /// Runs a script and returns every result of it. Failures are among the answers.
     pub async fn answers(&mut self, sql: &str) -> Answers {
         match self {
             Self::Postgres(session) => session.answers(sql).await,
             Self::Scripts(session) => session.answers(sql).await,
-            Self::MySql(_) | Self::Sqlite(_) => {
-                // Races, which ask this way, are driven on PostgreSQL alone.
-                Answers { failure: self.script(sql).await.err(), ..Answers::default() }
-            }
+            Self::MySql(session) => session.answers(sql).await,
+            Self::Sqlite(session) => session.answers(sql).await,
             Self::Scripted(session) => match session.execute(sql) {
                 Ok(rows) => Answers { rows: rows.rows, affected: rows.affected, ..Answers::default() },
                 Err(failure) => Answers { failure: Some(failure), ..Answers::default() },

@@ -6,9 +6,14 @@ use crate::{
     outcome::RaceOutcome,
 };
 
+const NOTHING: &str = "no race applies to this kind of database";
+
 /// Judges a race at a level, with the reason in words.
 pub fn judge_race(race: &RaceResults) -> (Conclusion, String) {
     let name = format!("{} at {}", race.race, race.isolation);
+    if let Some(why) = &race.does_not_apply {
+        return (Conclusion::Inconclusive, format!("{name} doesn't apply: {why}"));
+    }
     if let Some(mistake) = &race.mistake {
         return (Conclusion::Fail, format!("{name}: {mistake}"));
     }
@@ -49,11 +54,15 @@ pub fn reproduced(race: &RaceResults) -> u64 {
 
 /// Judges the races of a run: the worst of them counts.
 pub fn judge_races(results: &RunResults) -> Verdict {
-    let judged: Vec<(Conclusion, String)> = results.races.iter().map(judge_race).collect();
+    let applicable = || results.races.iter().filter(|race| race.does_not_apply.is_none());
+    let judged: Vec<(Conclusion, String)> = applicable().map(judge_race).collect();
     let of = |conclusion: Conclusion| {
         judged.iter().filter(move |(one, _)| *one == conclusion).map(|(_, reason)| reason.clone())
     };
     let mut doubts: Vec<String> = of(Conclusion::Inconclusive).collect();
+    if !results.races.is_empty() && judged.is_empty() {
+        doubts.push(NOTHING.to_owned());
+    }
     if results.interrupted {
         doubts.push("the run was interrupted".to_owned());
     }
@@ -88,31 +97,32 @@ mod tests {
             (0, 0, 0) => None,
         };
         RaceResults {
-            race: "r".to_owned(),
-            description: None,
-            isolation: Isolation::ReadCommitted,
             expect,
             outcome,
-            sessions: Vec::new(),
             interleavings: "6".to_owned(),
             executed: holds + violated + errors,
             holds,
             violated,
             errors,
             pruned,
-            left_out: None,
-            left_out_because: Vec::new(),
-            waited: 0,
-            causes: indexmap::IndexMap::new(),
-            anomalies: indexmap::IndexMap::new(),
-            busy_ms: 0.0,
-            duration_ms: 0.0,
             side_by_side: 1,
-            mistake: None,
-            counter_example: None,
-            first_error: None,
-            transcript: Vec::new(),
+            does_not_apply: None,
+            ..RaceResults::not_driven("r".to_owned(), None, Isolation::ReadCommitted, String::new())
         }
+    }
+
+    #[test]
+    fn what_does_not_apply_is_neither_held_nor_broken() {
+        let sqlite =
+            RaceResults::not_driven("r".to_owned(), None, Isolation::ReadCommitted, "none".to_owned());
+        let nothing = judge_races(&RunResults { races: vec![sqlite.clone()], ..RunResults::default() });
+        assert_eq!(
+            (nothing.verdict, nothing.reasons),
+            (Conclusion::Inconclusive, vec![NOTHING.to_owned()])
+        );
+        let held = race(Some(RaceOutcome::Holds), [6, 0, 0, 0]);
+        let one = judge_races(&RunResults { races: vec![sqlite, held], ..RunResults::default() });
+        assert_eq!(one.reasons, ["the race did what is known of it"]);
     }
 
     #[test]

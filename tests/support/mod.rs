@@ -5,6 +5,7 @@ pub mod browser;
 pub mod hostile;
 pub mod http;
 pub mod proxy;
+pub mod races;
 
 use std::{
     path::{Path, PathBuf},

@@ -2,7 +2,6 @@
 
 use super::{super::worker::Worker, lane::Ended};
 use crate::{
-    dialect::Begin,
     engine::step::Stop,
     outcome::{Cause, Isolation},
     plan::{LocksHeld, Race, RaceAction},
@@ -34,7 +33,7 @@ impl Worker {
         let failed = |step: &str, failure| Stop::Failure { step: step.to_owned(), failure };
         match action {
             RaceAction::Begin => {
-                let begun = self.session().begin(Some(level), Begin::Deferred).await;
+                let begun = self.session().begin(Some(level), race.begin).await;
                 let in_force = begun.map_err(|failure| failed("begin", failure))?;
                 self.held = Some(LocksHeld::default());
                 match in_force {
@@ -73,18 +72,28 @@ impl Worker {
     }
 }
 
-/// What a step that ended early says, with its cause.
-pub(super) fn failure_of(stop: &Stop) -> (String, String, Option<&Cause>) {
+/// What a step that ended early says: its cause and its message.
+pub(super) fn failure_of(stop: &Stop) -> (String, String) {
+    match stop {
+        Stop::Failure { failure, .. } => (failure.cause.to_string(), failure.message.clone()),
+        Stop::Unknown { cause, message, .. } => (cause.to_string(), message.clone()),
+        Stop::Assertion { message, .. } => {
+            (crate::measure::RaceFailure::ASSERTION.to_owned(), message.clone())
+        }
+        Stop::Timeout { message, .. } => ("timeout".to_owned(), message.clone()),
+        Stop::Skipped | Stop::Rollback => ("skipped".to_owned(), "the run is ending".to_owned()),
+    }
+}
+
+/// A statement that no database would take, a value without a form, or a lost connection: a mistake in
+/// the race, unless the race goes on after errors on purpose.
+pub(super) fn is_mistake(stop: &Stop) -> bool {
     match stop {
         Stop::Failure { failure, .. } => {
-            (failure.cause.to_string(), failure.message.clone(), Some(&failure.cause))
+            failure.mistaken || matches!(failure.cause, Cause::Value | Cause::Connection)
         }
-        Stop::Unknown { cause, message, .. } => (cause.to_string(), message.clone(), Some(cause)),
-        Stop::Assertion { message, .. } => {
-            (crate::measure::RaceFailure::ASSERTION.to_owned(), message.clone(), None)
-        }
-        Stop::Timeout { message, .. } => ("timeout".to_owned(), message.clone(), None),
-        Stop::Skipped | Stop::Rollback => ("skipped".to_owned(), "the run is ending".to_owned(), None),
+        Stop::Unknown { cause, .. } => *cause == Cause::Connection,
+        Stop::Assertion { .. } | Stop::Timeout { .. } | Stop::Skipped | Stop::Rollback => false,
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the transactions of a schedule read and wrote, moment by moment.
 
+use std::collections::BTreeSet;
+
 use crate::{
     measure::{End, RaceTable, Touch, TouchKind, anomaly},
     plan::{Operand, PatternKind, TouchPattern},
@@ -13,6 +15,8 @@ pub(super) struct History {
     ends: Vec<End>,
     /// The open transaction of each session.
     open: Vec<Option<usize>>,
+    /// Transactions of which a statement was carried out.
+    worked: BTreeSet<usize>,
 }
 
 /// A step that is done, as far as it matters here.
@@ -23,7 +27,10 @@ pub(super) struct Step<'a> {
     pub values: &'a [String],
     pub tables: &'a [Option<RaceTable>],
     pub affected: u64,
+    /// At a level of which every statement sees what is committed.
     pub sees_latest: bool,
+    /// At a level that shows what isn't committed, too.
+    pub sees_uncommitted: bool,
 }
 
 impl History {
@@ -52,8 +59,11 @@ impl History {
 
     /// A step was carried out. `unique` tells whether columns name at most one row of a table.
     pub(super) fn step(&mut self, step: &Step<'_>, unique: &dyn Fn(&str, &[&str]) -> bool) {
+        let open = self.open.get(step.session).copied().flatten();
+        // A transaction's snapshot isn't older than its first statement.
+        let is_first = open.is_none_or(|number| self.worked.insert(number));
         let Some(pattern) = step.pattern else { return };
-        let alone = self.open.get(step.session).copied().flatten().is_none();
+        let alone = open.is_none();
         if alone {
             self.begin(step.session);
         }
@@ -72,7 +82,7 @@ impl History {
             .collect();
         let table = pattern.table.clone();
         let mut add = |kind, key| {
-            let (began, sees_latest) = (step.began, step.sees_latest);
+            let (began, sees_uncommitted) = (step.began, step.sees_uncommitted);
             self.touches.push(Touch {
                 transaction,
                 kind,
@@ -80,7 +90,8 @@ impl History {
                 key,
                 began,
                 ended,
-                sees_latest,
+                sees_latest: step.sees_latest || is_first,
+                sees_uncommitted,
             });
         };
         match (pattern.kind, key) {
@@ -113,7 +124,7 @@ impl History {
 
     /// The anomaly that all of it proves.
     pub(super) fn anomaly(&self) -> Option<String> {
-        anomaly(&self.touches, &self.ends).map(str::to_owned)
+        anomaly(&self.touches, &self.ends)
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::super::{step::Stop, worker::Worker};
 use crate::{
+    outcome::Cause,
     plan::{Footprint, Marker, Scheduled, StepRef},
     target::{Ears, Notices, Notification, ResultTable},
 };
@@ -114,6 +115,13 @@ impl Lane {
         self.running.as_ref().is_some_and(|running| running.arrived.is_none() && !running.waiting)
     }
 
+    /// True when its step has just failed as the victim of a deadlock.
+    pub(super) fn is_victim(&self) -> bool {
+        let arrived = self.running.as_ref().and_then(|running| running.arrived.as_ref());
+        let result = arrived.map(|ended| &ended.result);
+        matches!(result, Some(Err(Stop::Failure { failure, .. })) if failure.cause == Cause::Deadlock)
+    }
+
     /// True while its step waits for another session.
     pub(super) fn is_waiting(&self) -> bool {
         self.running.as_ref().is_some_and(|running| running.arrived.is_none() && running.waiting)
@@ -143,11 +151,11 @@ fn is_under_way(lanes: &[Lane], step: StepRef) -> bool {
     lanes[step.session].running.as_ref().is_some_and(|running| running.one.step == step)
 }
 
-/// True for a step that may have to wait for somebody who holds locks.
-pub(super) fn may_wait(footprint: &Footprint) -> bool {
+/// True for a step that may have to wait for somebody who holds locks; `reads_lock`: plain reads take some.
+pub(super) fn may_wait(footprint: &Footprint, reads_lock: bool) -> bool {
     match footprint {
         Footprint::Begin | Footprint::End => false,
-        Footprint::Tables(access) => !access.writes.is_empty(),
+        Footprint::Tables(access) => !access.writes.is_empty() || (reads_lock && !access.reads.is_empty()),
         Footprint::Unknown => true,
     }
 }

@@ -7,15 +7,18 @@
 //! Absent on purpose: judgement, and everything about making and removing tables.
 
 mod act;
+mod circle;
 mod drive;
 mod hear;
 mod history;
 mod lane;
+mod launch;
 mod run;
 mod schedule;
+mod settle;
 mod shard;
 mod source;
 mod tally;
 mod tell;
 
-pub use run::{RaceError, RaceSettings, RaceShard, run_race};
+pub use run::{RaceError, RaceSettings, RaceShard, Reset, run_race};

@@ -13,7 +13,7 @@ use crate::{
     measure::RaceResults,
     outcome::Isolation,
     plan::{Independence, Plan, Race, Reduction, Schedule, TableLinks, count, reduction},
-    target::{Endpoint, Failure, SessionSettings, http::HttpEndpoint},
+    target::{Endpoint, Failure, Session, SessionSettings, http::HttpEndpoint},
 };
 
 /// What a race needs beside its plan.
@@ -46,8 +46,29 @@ pub struct RaceShard {
     pub session: SessionSettings,
     /// Values of the race's global names.
     pub globals: Vec<Value>,
-    /// Scripts that make its tables what they were.
-    pub reset: Vec<String>,
+    pub reset: Reset,
+}
+
+/// How the tables of a place are made what they were, before every schedule.
+#[derive(Debug, Clone)]
+pub enum Reset {
+    /// There is nothing to be made.
+    Nothing,
+    /// By a script.
+    Script(String),
+    /// All of them are dropped; the race's `setup` makes them anew.
+    Empty { schema: String },
+}
+
+impl Reset {
+    /// Does it.
+    pub(super) async fn apply(&self, session: &mut Session) -> Result<(), Failure> {
+        match self {
+            Self::Nothing => Ok(()),
+            Self::Script(script) => session.script(script).await,
+            Self::Empty { schema } => session.empty_schema(schema).await,
+        }
+    }
 }
 
 /// Why there is no result.
@@ -148,6 +169,7 @@ fn results_of(common: &Common, level: usize, tally: Tally, side_by_side: usize) 
         race: race.name.clone(),
         description: race.description.clone(),
         isolation: common.settings.levels[level],
+        does_not_apply: None,
         expect: race.expect[level],
         outcome,
         sessions: race.sessions.iter().map(|session| session.name.clone()).collect(),

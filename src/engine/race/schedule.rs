@@ -7,6 +7,7 @@ use std::{
 
 use super::{drive::Driver, shard::Place};
 use crate::{
+    dialect::Dialect,
     expression::{RandomStream, Value},
     measure::{RaceEventKind, RaceFailure, ScheduleRecord},
     outcome::RaceOutcome,
@@ -40,14 +41,13 @@ pub(super) async fn carry_out(
 ) -> Result<Carried, Failure> {
     let begun = Instant::now();
     driver.restart();
-    for script in &place.reset {
-        driver.control.script(script).await?;
-    }
+    place.reset.apply(&mut driver.control).await?;
     let plan = std::sync::Arc::clone(&driver.plan);
     let race = &plan.races[driver.index];
     for script in &race.setup {
         driver.control_script(script).await?;
     }
+    driver.control.keep_old_rows().await?;
     begin(driver, place, number).await?;
     let executed = steps(driver, &schedule.0).await?;
     if executed {
@@ -56,6 +56,7 @@ pub(super) async fn carry_out(
         abandon(driver).await?;
     }
     end(driver).await?;
+    driver.control.release_old_rows().await?;
     let judged = match executed {
         true => {
             let operations = acknowledged(driver);
@@ -82,7 +83,7 @@ pub(super) async fn carry_out(
         if !race.continues_after_errors() && !race.partial {
             record.anomaly = driver.history.anomaly();
         }
-        mistake = mistake.or_else(|| wrong_statement(driver, &record));
+        mistake = mistake.or_else(|| driver.mistake.take());
     }
     let waited = record.events.iter().any(|event| event.kind == RaceEventKind::Waits);
     Ok(Carried { record, waited, mistake, time: begun.elapsed() })
@@ -203,6 +204,8 @@ async fn end(driver: &mut Driver) -> Result<(), Failure> {
     let race = &plan.races[driver.index];
     for (session, written) in race.sessions.iter().enumerate() {
         let open = driver.lanes[session].open || race.continues_after_errors() || race.partial;
+        // What is left open would keep the tables from being emptied.
+        let open = open || race.dialect() != Dialect::Postgres;
         for script in &written.teardown {
             driver.session_script(session, script).await?;
         }
@@ -239,20 +242,4 @@ fn outcome(record: &ScheduleRecord) -> RaceOutcome {
     } else {
         RaceOutcome::Holds
     }
-}
-
-/// A statement that no database would take, or a value without a form, is a mistake in the race, unless
-/// the race goes on after errors on purpose.
-fn wrong_statement(driver: &Driver, record: &ScheduleRecord) -> Option<String> {
-    if driver.race().continues_after_errors() {
-        return None;
-    }
-    let event = record.events.iter().find(|event| {
-        event.error.as_ref().is_some_and(|error| {
-            error.cause == "value" || error.cause == "connection" || error.cause.starts_with("other(42")
-        })
-    })?;
-    let error = event.error.as_ref()?;
-    let session = &driver.race().sessions[event.session].name;
-    Some(format!("{session}.{} fails: {}", event.step, error.message))
 }

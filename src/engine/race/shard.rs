@@ -1,6 +1,12 @@
 //! A shard: a thread with a place of its own in the database, and a set of the race's sessions.
 
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc, time::Instant};
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::task::LocalSet;
 
@@ -13,11 +19,12 @@ use super::{
     },
     drive::Driver,
     lane::Lane,
-    run::{Common, RaceError, RaceShard},
+    run::{Common, RaceError, RaceShard, Reset},
     schedule::carry_out,
     tally::Tally,
 };
 use crate::{
+    dialect::Dialect,
     measure::{LiveBoard, Recorder},
     plan::{Race, TableLinks, split_statements},
     target::{
@@ -26,10 +33,12 @@ use crate::{
     },
 };
 
+/// The control session waits for nobody longer than this, where it would wait for hours otherwise.
+const LONGEST_RESET: Duration = Duration::from_secs(30);
+
 /// Where a shard's schedules take place.
 pub(super) struct Place {
-    /// Scripts that make the tables what they were.
-    pub reset: Vec<String>,
+    pub reset: Reset,
     pub invariants: InvariantState,
     pub seed: u64,
 }
@@ -49,13 +58,16 @@ async fn work(common: &Arc<Common>, shard: RaceShard) -> Result<Vec<Tally>, Race
     let control = SessionSettings {
         application_name: format!("{}control", shard.session.application_name),
         statement_timeout: None,
-        lock_timeout: None,
+        // Between schedules nobody holds a lock.
+        lock_timeout: (race.dialect() != Dialect::Postgres).then_some(LONGEST_RESET),
         ..shard.session.clone()
     };
     let mut control = Session::connect(&settings.endpoint, &control)
         .await
         .map_err(|error| RaceError::Connect(error.to_string()))?;
-    for script in shard.reset.iter().chain(&race.setup) {
+    let failed = |failure| RaceError::Script { what: "reset", failure };
+    shard.reset.apply(&mut control).await.map_err(failed)?;
+    for script in &race.setup {
         control.script(script).await.map_err(|failure| RaceError::Script { what: "setup", failure })?;
     }
     let prepared = prepare(race, &mut control).await?;
@@ -135,12 +147,12 @@ async fn prepare(race: &Race, control: &mut Session) -> Result<Vec<Prepared>, Ra
 /// rows. What can't be parsed yet, because a step makes its table, is taken for something without rows.
 async fn columns(race: &Race, control: &mut Session) -> ScriptColumns {
     let mut columns = BTreeMap::new();
-    if race.is_scripts() {
+    if race.is_scripts() && control.dialect() == Dialect::Postgres {
         return Arc::new(columns);
     }
     for statement in race.plan.statements.iter().filter(|statement| statement.is_script) {
         let mut all = Vec::new();
-        for part in split_statements(&statement.text) {
+        for part in split_statements(&statement.text, control.dialect()) {
             let parsed = control.prepare(&part, &[]).await;
             all.push(parsed.map(|prepared| prepared.columns()).unwrap_or_default());
         }

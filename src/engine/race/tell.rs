@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::{
-    act::failure_of,
+    act::{failure_of, is_mistake},
     drive::Driver,
     history,
-    lane::{Ended, Lane, Running, may_wait},
+    lane::{Ended, Lane, Running},
 };
 use crate::{
+    dialect::Dialect,
     measure::{RaceEvent, RaceEventKind, RaceFailure, RaceTable},
     outcome::Isolation,
     plan::{Footprint, RaceAction, Scheduled, StepRef},
@@ -84,19 +85,27 @@ impl Driver {
         (event.affected, event.notices) = (affected, self.lanes[session].take_notices());
         event.notifications = self.notifications(session);
         event.error =
-            result.as_ref().err().map(failure_of).map(|(cause, message, _)| RaceFailure { cause, message });
+            result.as_ref().err().map(failure_of).map(|(cause, message)| RaceFailure { cause, message });
         self.remember(one.step, began, &event, &values);
+        let event_step = event.step.clone();
         self.events.push(event);
         self.last = Some(one.step);
 
         let continues = self.race().continues_after_errors();
+        if let (Err(stop), false, None) = (&result, continues, &self.mistake)
+            && is_mistake(stop)
+        {
+            let (_, message) = failure_of(stop);
+            let name = &self.race().sessions[session].name;
+            self.mistake = Some(format!("{name}.{} fails: {message}", event_step));
+        }
         let failed = result.is_err();
         let step = self.race().step(one.step);
         let (begins, ends) = (
             matches!(step.action, RaceAction::Begin),
             matches!(step.action, RaceAction::Commit | RaceAction::Rollback),
         );
-        let (locks, unknown) = (may_wait(&step.footprint), step.footprint == Footprint::Unknown);
+        let (locks, unknown) = (self.may_wait(&step.footprint), step.footprint == Footprint::Unknown);
         let lane = &mut self.lanes[session];
         lane.worker = Some(worker);
         self.released |= failed || ends || unknown || told || !lane.open;
@@ -131,6 +140,8 @@ impl Driver {
                         self.level,
                         Isolation::ReadCommitted | Isolation::ReadUncommitted
                     ),
+                    sees_uncommitted: self.level == Isolation::ReadUncommitted
+                        && self.control.dialect() == Dialect::MySql,
                 };
                 let unique = &self.unique;
                 self.history.step(&done, &|table, columns| {

@@ -11,15 +11,14 @@ use super::{
         service::ADD_DATABASE,
     },
     interleaving::count,
-    model::{Race, RaceAction, RaceSession, Schedule, Schedules, StepRef},
+    levels::{self, Levels},
+    model::{NotDriven, Race, RaceAction, RaceSession, Schedule, Schedules, StepRef},
     schedule::{ScheduleError, ScheduleNames, parse_schedule},
     session,
 };
 use crate::{
-    dialect::Dialect,
     expression::Names,
-    outcome::{Isolation, RaceOutcome},
-    scenario::{self, Blocked, OnError, RaceExpect, Spanned},
+    scenario::{self, Blocked, OnError, Spanned},
 };
 
 /// Most interleavings of `all`, unless the race says otherwise.
@@ -28,34 +27,44 @@ const HIGHEST_LIMIT: u64 = 10_000_000;
 /// Sessions of a race: each has a connection.
 const MOST_SESSIONS: usize = 32;
 
-/// Compiles all races; `None` after a problem. `names` are the global names before the fixtures.
-pub fn compile(scope: &mut Scope<'_>, names: &Names, database: Option<&Database>) -> Option<Vec<Race>> {
+/// Compiles all races; `None` after a problem. `names` are the global names before the fixtures. Beside them
+/// are those that don't apply.
+pub fn compile(
+    scope: &mut Scope<'_>,
+    names: &Names,
+    database: Option<&Database>,
+) -> Option<(Vec<Race>, Vec<NotDriven>)> {
     let file = &scope.loaded.file;
     let (globals, tables) = (scope.globals.clone(), scope.fixture_tables.clone());
     let statements = std::mem::take(&mut scope.statements);
     let requests = std::mem::take(&mut scope.requests);
     let mut races = Some(Vec::new());
+    let mut not_driven = Vec::new();
     for (name, written) in &file.races {
         scope.globals.clone_from(names);
         scope.fixture_tables.clear();
-        let race = race(scope, name, written, database);
-        match (races.as_mut(), race) {
-            (Some(list), Some(race)) => list.push(race),
+        let before = races.as_ref().map_or(0, Vec::len);
+        match (races.as_mut(), race(scope, name, written, database)) {
+            (Some(list), Some((race, lacking))) => {
+                list.extend(race);
+                not_driven.extend(lacking.into_iter().map(|one| NotDriven { before, ..one }));
+            }
             _ => races = None,
         }
         (scope.statements, scope.requests) = (Vec::new(), Vec::new());
     }
     (scope.globals, scope.fixture_tables) = (globals, tables);
     (scope.statements, scope.requests) = (statements, requests);
-    races
+    Some((races?, not_driven))
 }
 
+/// A race, unless none of its levels applies, and those of its levels that don't.
 fn race(
     scope: &mut Scope<'_>,
     name: &Spanned<String>,
     written: &scenario::Race,
     database: Option<&Database>,
-) -> Option<Race> {
+) -> Option<(Option<Race>, Vec<NotDriven>)> {
     let file = &scope.loaded.file;
     let Some(database) = database else {
         if !scope.is_broken("targets") {
@@ -63,14 +72,13 @@ fn race(
         }
         return None;
     };
-    if scope.dialect != Dialect::Postgres {
-        scope.error(
-            &name.span,
-            format!("races are driven on PostgreSQL, and the target is {}", scope.dialect.product()),
-            None,
-        );
-        return None;
+    let levels = levels::compile(scope, name, written, database);
+    if let Some(Levels { driven, not_driven, .. }) = &levels
+        && driven.is_empty()
+    {
+        return Some((None, not_driven.clone()));
     }
+    let begin = written.begin.unwrap_or(database.begin);
     let mut seeded = fixtures(scope, &file.fixtures);
     seeded.extend(fixtures_of_race(scope, file, written));
     if written.sessions.len() < 2 && scope.loaded.broken.is_empty() {
@@ -82,7 +90,7 @@ fn race(
     let sessions: Vec<_> = written
         .sessions
         .iter()
-        .map(|(name, session)| session::compile(scope, written, name, &session.0))
+        .map(|(name, session)| session::compile(scope, written, name, &session.0, begin))
         .collect();
     let invariants: Vec<_> = written
         .invariants
@@ -98,13 +106,12 @@ fn race(
             invariant::compile(scope, name, one)
         })
         .collect();
-    let levels = levels(written, database);
-    let expect = expectations(scope, written, &levels);
     let sessions: Vec<RaceSession> = sessions.into_iter().collect::<Option<_>>()?;
     let lengths: Vec<usize> = sessions.iter().map(|session| session.steps.len()).collect();
     let limit = limit(scope, written);
     let schedules = schedules(scope, name, written, &sessions, &lengths, limit);
-    Some(Race {
+    let Levels { driven, expect, not_driven } = levels?;
+    let race = Race {
         name: name.value.clone(),
         description: written.description.clone(),
         plan: Arc::new(Plan {
@@ -139,9 +146,11 @@ fn race(
             unchecked: None,
             notes: Vec::new(),
             does_not_apply: indexmap::IndexMap::new(),
+            not_driven: Vec::new(),
         }),
-        levels,
-        expect: expect?,
+        levels: driven,
+        expect,
+        begin,
         setup: texts(written.setup.as_ref()),
         has_setup: written.setup.is_some(),
         teardown: texts(written.teardown.as_ref()),
@@ -152,7 +161,8 @@ fn race(
         partial: written.partial.unwrap_or(false),
         on_error: written.on_error.unwrap_or(OnError::Abort),
         span: name.span.clone(),
-    })
+    };
+    Some((Some(race), not_driven))
 }
 
 /// Fixtures of the race's own; their parents are their own too.
@@ -171,46 +181,6 @@ fn fixtures_of_race(
 
 fn texts(written: Option<&scenario::OneOrMany<Spanned<String>>>) -> Vec<String> {
     written.into_iter().flatten().map(|one| one.value.clone()).collect()
-}
-
-fn levels(written: &scenario::Race, database: &Database) -> Vec<Option<Isolation>> {
-    let mut levels: Vec<Option<Isolation>> = Vec::new();
-    for level in written.isolation.iter().flatten() {
-        if !levels.contains(&Some(level.value)) {
-            levels.push(Some(level.value));
-        }
-    }
-    if levels.is_empty() {
-        levels.push(database.isolation);
-    }
-    levels
-}
-
-/// What is expected at each level. Without `expect`, a race with invariants is expected to hold.
-fn expectations(
-    scope: &mut Scope<'_>,
-    written: &scenario::Race,
-    levels: &[Option<Isolation>],
-) -> Option<Vec<Option<RaceOutcome>>> {
-    let each = match &written.expect {
-        None => {
-            let default = (!written.invariants.is_empty()).then_some(RaceOutcome::Holds);
-            return Some(vec![default; levels.len()]);
-        }
-        Some(RaceExpect::Every(outcome)) => return Some(vec![Some(outcome.value); levels.len()]),
-        Some(RaceExpect::Each(each)) => each,
-    };
-    let name = |level: &Option<Isolation>| level.map_or("the server's default", Isolation::name);
-    if let Some(level) = each.keys().find(|level| !levels.iter().any(|known| name(known) == level.value)) {
-        let judged: Vec<&str> = levels.iter().map(name).collect();
-        scope.error(
-            &level.span,
-            format!("the race isn't judged at a level `{level}`"),
-            Some(format!("its `isolation` is {}", judged.join(", "))),
-        );
-        return None;
-    }
-    Some(levels.iter().map(|level| each.get(name(level)).map(|outcome| outcome.value)).collect())
 }
 
 fn limit(scope: &mut Scope<'_>, written: &scenario::Race) -> u64 {

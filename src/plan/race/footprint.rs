@@ -77,12 +77,14 @@ const PURE: &[&str] = &[
 
 impl Footprint {
     /// Of a step as operations have them.
-    pub(super) fn of(step: &Step, statements: &[Compiled]) -> Self {
+    pub(super) fn of(step: &Step, statements: &[Compiled], dialect: Dialect) -> Self {
         let both = |one: &[Step], other: &[Step]| {
-            one.iter().chain(other).fold(Self::local(), |sum, step| sum.and(Self::of(step, statements)))
+            one.iter()
+                .chain(other)
+                .fold(Self::local(), |sum, step| sum.and(Self::of(step, statements, dialect)))
         };
         match step {
-            Step::Sql(sql) => of_sql(&statements[sql.statement.0].text),
+            Step::Sql(sql) => of_sql(&statements[sql.statement.0].text, dialect),
             Step::Sleep(_) | Step::Think(_) | Step::Let(_) | Step::Check { .. } => Self::local(),
             Step::If { then, otherwise, .. } => both(then, otherwise),
             Step::Repeat { steps, .. } | Step::ForEach { steps, .. } => both(steps, &[]),
@@ -111,12 +113,12 @@ impl Footprint {
     }
 }
 
-fn of_sql(sql: &str) -> Footprint {
-    let Analysis::Known(facts) = locks::analyse(sql, Dialect::Postgres) else { return Footprint::Unknown };
+fn of_sql(sql: &str, dialect: Dialect) -> Footprint {
+    let Analysis::Known(facts) = locks::analyse(sql, dialect) else { return Footprint::Unknown };
     if facts.controls_transaction || facts.locks.iter().any(|lock| lock.strength == LockStrength::Table) {
         return Footprint::Unknown;
     }
-    let Some(statements) = locks::parse(sql, Dialect::Postgres) else { return Footprint::Unknown };
+    let Some(statements) = locks::parse(sql, dialect) else { return Footprint::Unknown };
     let mut seen = Seen { known: true, ..Seen::default() };
     for statement in &statements {
         seen.known &= matches!(
@@ -174,7 +176,7 @@ mod tests {
 
     #[test]
     fn tables_are_read_or_written_or_unknown() {
-        let shown = |sql: &str| match of_sql(sql) {
+        let shown = |sql: &str, dialect| match of_sql(sql, dialect) {
             Footprint::Tables(Access { reads, writes }) => format!(
                 "reads {} writes {}",
                 reads.into_iter().collect::<Vec<_>>().join(","),
@@ -198,7 +200,16 @@ mod tests {
             ("SET lock_timeout = 10", "Unknown"),
             ("nonsense", "Unknown"),
         ] {
-            assert_eq!(shown(sql), expected, "{sql}");
+            assert_eq!(shown(sql, Dialect::Postgres), expected, "{sql}");
+        }
+        for (sql, expected) in [
+            ("SELECT n FROM a WHERE id = ?", "reads a writes "),
+            ("UPDATE a JOIN b ON b.id = a.id SET a.n = ?", "reads  writes a,b"),
+            ("INSERT INTO a (id) VALUES (?) ON DUPLICATE KEY UPDATE n = n + 1", "reads  writes a"),
+            ("SELECT * FROM a WHERE id = 1 LOCK IN SHARE MODE", "reads  writes a"),
+            ("SELECT GET_LOCK('a', 1)", "Unknown"),
+        ] {
+            assert_eq!(shown(sql, Dialect::MySql), expected, "{sql}");
         }
     }
 }

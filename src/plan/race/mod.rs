@@ -8,11 +8,13 @@ mod compile;
 mod describe;
 mod footprint;
 mod interleaving;
+mod levels;
 mod model;
 mod reduction;
 mod sample;
 mod schedule;
 mod session;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod touch;
@@ -22,7 +24,9 @@ pub(super) use compile::compile;
 pub(super) use describe::describe;
 pub use footprint::{Access, Footprint};
 pub use interleaving::{Independence, Interleavings, count};
-pub use model::{Marker, Race, RaceAction, RaceSession, RaceStep, Schedule, Scheduled, Schedules, StepRef};
+pub use model::{
+    Marker, NotDriven, Race, RaceAction, RaceSession, RaceStep, Schedule, Scheduled, Schedules, StepRef,
+};
 pub use reduction::{Reduction, TableLinks, reduction};
 pub use sample::sample;
 pub use schedule::{ScheduleError, ScheduleNames, parse_schedule};

@@ -1,6 +1,6 @@
 //! A race, compiled.
 
-use std::{ops::Range, sync::Arc};
+use std::{collections::BTreeSet, ops::Range, sync::Arc};
 
 use super::{
     super::model::{Plan, Step},
@@ -8,6 +8,7 @@ use super::{
     touch::TouchPattern,
 };
 use crate::{
+    dialect::{Begin, Dialect},
     expression::{Names, Template},
     outcome::{Isolation, RaceOutcome},
     scenario::{Blocked, OnError},
@@ -21,10 +22,12 @@ pub struct Race {
     /// What its steps are made of: statements, requests, the scenario's fixtures and its own, invariants.
     /// Without operations.
     pub plan: Arc<Plan>,
-    /// `None`: the server's default.
+    /// Those that the database has; `None`: the server's default.
     pub levels: Vec<Option<Isolation>>,
     /// For each level.
     pub expect: Vec<Option<RaceOutcome>>,
+    /// How `begin` begins on SQLite.
+    pub begin: Begin,
     /// Scripts before and after every schedule.
     pub setup: Vec<String>,
     pub teardown: Vec<String>,
@@ -40,6 +43,17 @@ pub struct Race {
     pub on_error: OnError,
     /// Where its name stands in the file.
     pub span: Range<usize>,
+}
+
+/// A race at a level that it can't be driven at, or isn't meant to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotDriven {
+    pub race: String,
+    pub description: Option<String>,
+    pub isolation: Isolation,
+    pub why: String,
+    /// Races of the plan that stand before it in the file.
+    pub before: usize,
 }
 
 /// A session of a race.
@@ -139,6 +153,27 @@ impl Race {
     /// The step that a reference means.
     pub fn step(&self, at: StepRef) -> &RaceStep {
         &self.sessions[at.session].steps[at.step]
+    }
+
+    /// The kind of database that it is driven on.
+    pub fn dialect(&self) -> Dialect {
+        let database = self.plan.database.as_ref();
+        database.map_or(Dialect::Postgres, |database| database.location.dialect())
+    }
+
+    /// The tables that its sessions write or lock rows of; `None` when that isn't known.
+    pub fn written_tables(&self) -> Option<BTreeSet<String>> {
+        let mut written = BTreeSet::new();
+        for step in self.sessions.iter().flat_map(|session| &session.steps) {
+            match &step.footprint {
+                Footprint::Begin | Footprint::End => {}
+                Footprint::Tables(access) => written.extend(access.writes.iter().cloned()),
+                Footprint::Unknown => return None,
+            }
+        }
+        let scripts =
+            self.sessions.iter().flat_map(|session| session.setup.iter().chain(&session.teardown));
+        (self.setup.is_empty() && self.teardown.is_empty() && scripts.count() == 0).then_some(written)
     }
 
     /// After an error a session's next step is executed all the same.

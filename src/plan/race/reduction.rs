@@ -1,10 +1,12 @@
 //! Which steps of a race may change places without any difference to its outcome.
 //!
-//! PostgreSQL's rules decide: a plain read takes no lock that anybody waits for, a `BEGIN` takes no
+//! The databases' rules decide: a plain read takes no lock that anybody waits for, a `BEGIN` takes no
 //! snapshot, and a snapshot is taken by the first statement of a transaction (by each statement at READ
 //! COMMITTED). What may wait, may fail or ends a transaction isn't moved, unless the sessions share
 //! nothing: a failure lets locks go, and who waits first decides who is a deadlock's victim. At
-//! SERIALIZABLE whether transactions overlap is part of the outcome, so that only a `BEGIN` moves.
+//! SERIALIZABLE whether transactions overlap is part of the outcome, so that only a `BEGIN` moves. On MySQL
+//! a snapshot is taken by the first plain read, and READ UNCOMMITTED sees a write when it is made. SQLite's one
+//! lock and one log make a single table of the whole database.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +15,7 @@ use super::{
     interleaving::Independence,
     model::{Race, RaceAction, StepRef},
 };
-use crate::outcome::Isolation;
+use crate::{dialect::Dialect, outcome::Isolation};
 
 /// The tables that are nothing but tables: without triggers and rules. Tables that foreign keys connect
 /// have the same number.
@@ -46,9 +48,12 @@ struct Piece {
 }
 
 impl Piece {
-    fn is_plain_read(&self) -> bool {
+    fn is_read(&self) -> bool {
         matches!(&self.footprint, Footprint::Tables(Access { writes, .. }) if writes.is_empty())
-            && !self.may_fail
+    }
+
+    fn is_plain_read(&self) -> bool {
+        self.is_read() && !self.may_fail
     }
 }
 
@@ -61,7 +66,8 @@ pub fn reduction(race: &Race, level: Isolation, links: Option<&TableLinks>) -> R
     if race.continues_after_errors() {
         return reduction;
     }
-    let mut numbers = Numbers { links, others: BTreeMap::new() };
+    let is_one = race.dialect() == Dialect::Sqlite;
+    let mut numbers = Numbers { links, is_one, others: BTreeMap::new() };
     let sessions: Vec<Vec<Piece>> =
         (0..lengths.len()).map(|session| pieces(race, session, level, &mut numbers)).collect();
     let groups = groups(&sessions);
@@ -117,6 +123,8 @@ fn misses(read: &Piece, other: &Piece) -> bool {
 
 struct Numbers<'a> {
     links: Option<&'a TableLinks>,
+    /// The whole database counts as one table.
+    is_one: bool,
     /// Tables by name, when there are no links.
     others: BTreeMap<String, usize>,
 }
@@ -128,7 +136,8 @@ impl Numbers<'_> {
             Some(links) => links.0.get(table).copied(),
             None => {
                 let next = self.others.len();
-                Some(*self.others.entry(table.to_owned()).or_insert(next))
+                let name = if self.is_one { "" } else { table };
+                Some(*self.others.entry(name.to_owned()).or_insert(next))
             }
         }
     }
@@ -161,7 +170,7 @@ fn pieces(race: &Race, session: usize, level: Isolation, numbers: &mut Numbers<'
         match &race.sessions[session].steps[at].action {
             RaceAction::Begin => begun = Some(at),
             RaceAction::Commit | RaceAction::Rollback => {
-                transaction(&mut pieces[begun.unwrap_or(at)..=at], level);
+                transaction(&mut pieces[begun.unwrap_or(at)..=at], level, race.dialect());
                 begun = None;
             }
             RaceAction::Do(_) if begun.is_none() => pieces[at].publishes = pieces[at].writes.clone(),
@@ -169,21 +178,25 @@ fn pieces(race: &Race, session: usize, level: Isolation, numbers: &mut Numbers<'
         }
     }
     if let Some(begun) = begun {
-        transaction(&mut pieces[begun..], level);
+        transaction(&mut pieces[begun..], level, race.dialect());
     }
     pieces
 }
 
 /// What the last step of a transaction publishes, and what its snapshot is used for.
-fn transaction(pieces: &mut [Piece], level: Isolation) {
+fn transaction(pieces: &mut [Piece], level: Isolation, dialect: Dialect) {
     let writes: BTreeSet<usize> = pieces.iter().flat_map(|piece| &piece.writes).copied().collect();
     let all: BTreeSet<usize> =
         pieces.iter().flat_map(|piece| &piece.reads).copied().chain(writes.clone()).collect();
     if let Some(last) = pieces.last_mut() {
         last.publishes = writes;
     }
+    let takes = |piece: &Piece| match dialect {
+        Dialect::Postgres | Dialect::Sqlite => matches!(piece.footprint, Footprint::Tables(_)),
+        Dialect::MySql => piece.is_read() && !piece.reads.is_empty(),
+    };
     if matches!(level, Isolation::RepeatableRead | Isolation::Serializable)
-        && let Some(first) = pieces.iter_mut().find(|piece| matches!(piece.footprint, Footprint::Tables(_)))
+        && let Some(first) = pieces.iter_mut().find(|piece| takes(piece))
     {
         first.snapshot = all;
     }

@@ -2,9 +2,14 @@
 //!
 //! `WHERE id = $1 AND kind = 'x'` names rows; anything else names none, and proves nothing.
 
-use sqlparser::ast::{
-    AssignmentTarget, BinaryOperator, Expr, FromTable, Select, SetExpr, Statement, TableFactor,
-    TableObject, TableWithJoins, Value, Visit, Visitor,
+use std::ops::ControlFlow;
+
+use sqlparser::{
+    ast::{
+        AssignmentTarget, BinaryOperator, Expr, FromTable, Select, SetExpr, Statement, TableFactor,
+        TableObject, TableWithJoins, Value, ValueWithSpan, Visit, VisitMut, Visitor, VisitorMut,
+    },
+    tokenizer::Location,
 };
 
 use super::super::locks;
@@ -40,10 +45,11 @@ pub enum Operand {
 }
 
 /// Reads a statement's text; `None` when it is none of the simple ones.
-pub(super) fn pattern(sql: &str) -> Option<TouchPattern> {
-    let statements = locks::parse(sql, Dialect::Postgres)?;
-    let [statement] = statements.as_slice() else { return None };
-    match statement {
+pub(super) fn pattern(sql: &str, dialect: Dialect) -> Option<TouchPattern> {
+    let mut statements = locks::parse(sql, dialect)?;
+    let [statement] = statements.as_mut_slice() else { return None };
+    number_placeholders(statement);
+    match &*statement {
         Statement::Query(query) if query.with.is_none() => match &*query.body {
             SetExpr::Select(select) => read(select),
             _ => None,
@@ -83,6 +89,37 @@ pub(super) fn pattern(sql: &str) -> Option<TouchPattern> {
         }
         _ => None,
     }
+}
+
+/// Where they have no number, placeholders are counted in the order of the text.
+fn number_placeholders(statement: &mut Statement) {
+    struct Placeholders(Vec<Location>);
+    impl Visitor for Placeholders {
+        type Break = std::convert::Infallible;
+        fn pre_visit_value(&mut self, value: &ValueWithSpan) -> ControlFlow<Self::Break> {
+            if matches!(&value.value, Value::Placeholder(name) if name == "?") {
+                self.0.push(value.span.start);
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    struct Numbers(Vec<Location>);
+    impl VisitorMut for Numbers {
+        type Break = std::convert::Infallible;
+        fn pre_visit_value(&mut self, value: &mut ValueWithSpan) -> ControlFlow<Self::Break> {
+            if let Value::Placeholder(name) = &mut value.value
+                && let Some(at) = self.0.iter().position(|place| *place == value.span.start)
+            {
+                *name = format!("${}", at + 1);
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut found = Placeholders(Vec::new());
+    let ControlFlow::Continue(()) = Visit::visit(statement, &mut found);
+    let Placeholders(mut places) = found;
+    places.sort_unstable();
+    let ControlFlow::Continue(()) = VisitMut::visit(statement, &mut Numbers(places));
 }
 
 fn read(select: &Select) -> Option<TouchPattern> {
@@ -152,7 +189,7 @@ fn is_constant(expr: &Expr) -> bool {
     struct Columns(bool);
     impl Visitor for Columns {
         type Break = std::convert::Infallible;
-        fn pre_visit_expr(&mut self, expr: &Expr) -> std::ops::ControlFlow<Self::Break> {
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Self::Break> {
             self.0 |= !matches!(
                 expr,
                 Expr::Value(_)
@@ -161,11 +198,11 @@ fn is_constant(expr: &Expr) -> bool {
                     | Expr::Nested(_)
                     | Expr::Cast { .. }
             );
-            std::ops::ControlFlow::Continue(())
+            ControlFlow::Continue(())
         }
     }
     let mut columns = Columns(false);
-    let std::ops::ControlFlow::Continue(()) = expr.visit(&mut columns);
+    let ControlFlow::Continue(()) = expr.visit(&mut columns);
     !columns.0
 }
 
@@ -173,8 +210,8 @@ fn is_constant(expr: &Expr) -> bool {
 mod tests {
     use super::*;
 
-    fn shown(sql: &str) -> String {
-        pattern(sql).map_or_else(
+    fn shown(sql: &str, dialect: Dialect) -> String {
+        pattern(sql, dialect).map_or_else(
             || "none".to_owned(),
             |TouchPattern { kind, table, key }| {
                 let key: Vec<String> =
@@ -198,7 +235,11 @@ mod tests {
             ("INSERT INTO t (id, n) VALUES (1, now())", "Insert t id=Literal(\"1\")"),
             ("SELECT 1; SELECT 2", "none"),
         ] {
-            assert_eq!(shown(sql).trim(), expected.trim(), "{sql}");
+            assert_eq!(shown(sql, Dialect::Postgres).trim(), expected.trim(), "{sql}");
         }
+        let sql = "UPDATE t SET n = ? WHERE ? > 1 AND id = ? AND kind = 'x'";
+        let expected = "Write { blind: true } t id=Parameter(2) kind=Literal(\"x\")";
+        assert_eq!(shown(sql, Dialect::MySql), expected);
+        assert_eq!(shown(sql, Dialect::Sqlite), expected);
     }
 }

@@ -1,7 +1,9 @@
 //! MySQL and MariaDB.
 
+mod answers;
 mod application;
 mod binding;
+mod blocked;
 mod decoding;
 mod endpoint;
 mod session;
@@ -10,6 +12,7 @@ mod view;
 mod waits;
 
 pub use application::MySqlApplicationSampler;
+pub use blocked::MySqlBlockedProbe;
 pub use endpoint::MySqlEndpoint;
 pub use session::{FACTS, MySqlSession, MySqlStatement, is_mariadb};
 #[cfg(test)]

@@ -70,15 +70,15 @@ impl MySqlStatement {
 /// A connection to MySQL or MariaDB.
 #[derive(Debug)]
 pub struct MySqlSession {
-    connection: MySqlConnection,
+    pub(super) connection: MySqlConnection,
     /// The server's number for the connection.
     thread: i32,
     mariadb: bool,
     view: SharedView,
-    patience: Patience,
+    pub(super) patience: Patience,
     /// Numbers of the connections of all sessions of this endpoint.
     ours: Arc<Mutex<BTreeSet<i32>>>,
-    lost: bool,
+    pub(super) lost: bool,
 }
 
 impl MySqlSession {
@@ -250,12 +250,8 @@ impl MySqlSession {
     /// Who waits, row locks, metadata locks and user locks alike, and for whom as far as that is known.
     pub(in crate::target) async fn blocked(&mut self) -> Result<Vec<Blocked>, Failure> {
         let mut waiting: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
-        for thread in status::waiting_threads(&self.engine_status().await?) {
+        for thread in self.waiting_for_rows().await?.into_iter().chain(self.waiting_otherwise().await?) {
             waiting.entry(thread).or_default();
-        }
-        for row in &self.ask(OTHER_WAITS).await?.rows {
-            let thread = row.values().first().and_then(Value::as_i64).and_then(|id| i32::try_from(id).ok());
-            waiting.entry(thread.unwrap_or_default()).or_default();
         }
         for wait in &self.look().await?.waits {
             // What is in the view and not in the fresh list is over.
@@ -264,6 +260,18 @@ impl MySqlSession {
             }
         }
         Ok(waiting.into_iter().map(|(session, by)| Blocked { session, by }).collect())
+    }
+
+    /// Connections that wait for a lock of the engine's.
+    pub(super) async fn waiting_for_rows(&mut self) -> Result<Vec<i32>, Failure> {
+        Ok(status::waiting_threads(&self.engine_status().await?))
+    }
+
+    /// Connections that wait for a table's definition or for a lock of `GET_LOCK()`.
+    pub(super) async fn waiting_otherwise(&mut self) -> Result<Vec<i32>, Failure> {
+        let rows = self.ask(OTHER_WAITS).await?.rows;
+        let thread = |value: &Value| value.as_i64().and_then(|id| i32::try_from(id).ok());
+        Ok(rows.iter().filter_map(|row| thread(row.values().first()?)).collect())
     }
 
     pub(in crate::target) async fn latest_deadlock(&mut self) -> Result<Option<Deadlock>, Failure> {

@@ -9,7 +9,7 @@ use crate::expression::Value;
 
 /// Prepared questions about some sessions.
 #[derive(Debug)]
-pub struct BlockedProbe {
+pub struct PostgresBlockedProbe {
     blocked: Prepared,
     blockers: Prepared,
     cancel: Prepared,
@@ -28,7 +28,7 @@ const STRANGERS: &str = "pg_stat_activity a
      WHERE a.datname = current_database() AND a.backend_type = 'client backend' AND a.pid <> ALL ($1::int4[])
        AND EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND NOT l.granted)";
 
-impl BlockedProbe {
+impl PostgresBlockedProbe {
     /// Prepares the questions for the sessions with these numbers.
     ///
     /// # Errors

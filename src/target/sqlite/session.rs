@@ -9,15 +9,19 @@ use sqlx::{
 };
 
 use super::{
-    super::{ConnectError, Failure, SessionSettings},
+    super::{Answers, ConnectError, Failure, ResultTable, SessionSettings},
     binding,
     decoding::{self, ColumnType},
     endpoint::SqliteEndpoint,
 };
 use crate::{
-    dialect::Begin,
-    expression::{Row, Rows, Value},
+    dialect::{Begin, Dialect},
+    expression::{Row, Rows, Value, to_text},
+    plan::split_statements,
 };
+
+/// Tables and views, but for SQLite's own.
+const OWN_OBJECTS: &str = "SELECT type, name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
 
 /// A statement, and what SQLite said of it when it parsed it.
 #[derive(Debug)]
@@ -159,6 +163,48 @@ impl SqliteSession {
     pub(in crate::target) async fn script(&mut self, sql: &str) -> Result<(), Failure> {
         let done = (&mut self.connection).execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))).await;
         done.map(drop).map_err(|error| self.failure(&error))
+    }
+
+    /// Tables take their indexes and triggers along.
+    pub(in crate::target) async fn drop_everything(&mut self) -> Result<(), Failure> {
+        let made = self.prepare(OWN_OBJECTS).await?;
+        let mut script = "PRAGMA foreign_keys = OFF;\n".to_owned();
+        for row in self.execute(&made, &[], true).await?.rows {
+            let [kind, name] = row.values() else { continue };
+            let name = Dialect::Sqlite.quote(name.as_str().unwrap_or_default());
+            script.push_str(&format!("DROP {kind} {name};\n"));
+        }
+        self.script(&format!("{script}PRAGMA foreign_keys = ON")).await
+    }
+
+    /// Statement by statement, because only one that is prepared tells whether it returns rows.
+    pub(in crate::target) async fn answers(&mut self, sql: &str) -> Answers {
+        let mut answers = Answers::default();
+        for part in split_statements(sql, Dialect::Sqlite) {
+            let answered = match self.prepare(&part).await {
+                Ok(statement) => {
+                    let executed = self.execute(&statement, &[], true).await;
+                    executed.map(|rows| (statement, rows))
+                }
+                Err(failure) => Err(failure),
+            };
+            let (statement, rows) = match answered {
+                Ok(answered) => answered,
+                Err(failure) => return Answers { failure: Some(failure), ..answers },
+            };
+            answers.affected += rows.affected;
+            if statement.columns.is_empty() {
+                answers.tables.push(None);
+                continue;
+            }
+            let text = |value: &Value| (!value.is_none()).then(|| to_text(value));
+            answers.tables.push(Some(ResultTable {
+                columns: statement.columns.iter().map(|name| name.to_string()).collect(),
+                rows: rows.rows.iter().map(|row| row.values().iter().map(text).collect()).collect(),
+            }));
+            answers.rows = rows.rows;
+        }
+        answers
     }
 
     fn failure(&mut self, error: &sqlx::Error) -> Failure {
