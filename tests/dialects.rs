@@ -115,3 +115,58 @@ load: {concurrency: 1, iterations: 1}
     program.run(&["clean"]).expect_status(0).expect_stderr("removed the database");
     assert!(!own.exists() && program.records() == 0);
 }
+
+const RACE: &str = "version: 1
+name: differs
+targets: {db: {database: embedded}}
+races:
+  counter:
+    setup: CREATE TABLE t (n int); INSERT INTO t VALUES (0)
+    isolation: [read_committed, serializable]
+    sessions:
+      a: [begin, {read: {sql: SELECT n FROM t, capture: seen}}, {write: {sql: 'UPDATE t SET n = {{ seen.n + 1 }}'}}, commit]
+      b: {like: a}
+    invariants: {all_count: {sql: SELECT n FROM t, expect: n == operations.a.committed}}
+    expect: {postgres: {read_committed: violated, serializable: holds}, mysql: {read_committed: violated, serializable: holds}}
+";
+
+#[test]
+fn levels_of_a_race_that_the_target_lacks_are_said_at_their_lines() {
+    let ended = check("sqlite:", RACE).expect_status(2);
+    let ended = ended.expect_stderr("`expect` of race `counter` says nothing of SQLite");
+    ended.expect_stderr("add `sqlite: …` or `default: …`").expect_stderr("differs.yaml:5:3");
+    let ended = check("sqlite:", &RACE.replace("expect: {postgres", "expect: {default: holds, postgres"));
+    ended
+        .expect_status(0)
+        .expect_stderr("race `counter` at read_committed doesn't apply: every transaction on SQLite")
+        .expect_stderr("differs.yaml:7:17");
+    check("embedded:mysql", RACE).expect_status(0);
+    let unknown = RACE.replace("mysql: {", "mysql: {snapshot: holds, ");
+    check("embedded:mysql", &unknown).expect_status(2).expect_stderr("isn't judged at a level `snapshot`");
+}
+
+/// Its `setup` makes the tables anew for every schedule, on all of them.
+#[test]
+fn a_race_without_migrations_runs_on_each_kind() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let scenario = RACE.replace("expect: {postgres", "expect: {sqlite: holds, postgres");
+    let path = file(folder.path(), "counter.yaml", &scenario);
+    let program = Program::new();
+    for (target, outcomes) in [
+        ("embedded", ["violated", "error"]),
+        ("embedded:mysql", ["violated", "error"]),
+        ("sqlite:", ["error", ""]),
+    ] {
+        let result = folder.path().join("result.json");
+        let target = format!("db={target}");
+        let ended = program.run(&["race", text(&path), "--target", &target, "--json", text(&result)]);
+        let printed = ended.expect_status(0).stdout;
+        let document = support::json(&result);
+        let races = document["races"].as_array().expect("races");
+        let found: Vec<&str> =
+            races.iter().map(|race| race["outcome"].as_str().unwrap_or_default()).collect();
+        assert_eq!(found, outcomes, "{target}: {printed}");
+        assert_eq!(printed.contains("does not apply"), target == "db=sqlite:", "{printed}");
+    }
+    assert_eq!(program.records(), 0);
+}

@@ -125,10 +125,12 @@ impl Driver {
         let plan = Arc::clone(&self.plan);
         let step = plan.races[self.index].step(at);
         let ok = event.error.is_none();
+        // What was read is known, whatever is said of it.
+        let is_answered = event.error.as_ref().is_none_or(|error| error.cause == RaceFailure::ASSERTION);
         match &step.action {
             RaceAction::Begin if ok => self.history.begin(at.session),
             RaceAction::Commit => self.history.end(at.session, began, ok),
-            RaceAction::Do(_) if ok => {
+            RaceAction::Do(_) if is_answered => {
                 let done = history::Step {
                     session: at.session,
                     began,
@@ -147,6 +149,9 @@ impl Driver {
                 self.history.step(&done, &|table, columns| {
                     unique.iter().any(|(known, key)| known == table && key.iter().eq(columns.iter()))
                 });
+                if !ok {
+                    self.history.end(at.session, began, false);
+                }
             }
             // Rolled back, on purpose or after an error.
             _ => self.history.end(at.session, began, false),
