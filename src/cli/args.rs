@@ -1,8 +1,11 @@
 //! The arguments.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::outputs::Outputs;
+use crate::run::RunOptions;
 
 /// Runs concurrency and stress tests of transactional systems from scenario files.
 #[derive(Debug, Parser)]
@@ -72,33 +75,82 @@ pub(super) struct ScenarioArguments {
     pub targets: Vec<(String, String)>,
 }
 
+/// Scenarios, and what they may reach.
 #[derive(Debug, Clone, Args)]
-pub(super) struct RunArguments {
+pub(super) struct ReachArguments {
+    #[command(flatten)]
+    pub scenario: ScenarioArguments,
+    /// Allow a host that isn't this machine
+    #[arg(long = "allow-host", value_name = "HOST")]
+    pub allowed_hosts: Vec<String>,
+}
+
+impl ReachArguments {
+    /// How a file is run.
+    pub fn options(&self, file: &Path, seed: Option<u64>, keep: bool) -> RunOptions {
+        RunOptions {
+            file: file.to_owned(),
+            vars: self.scenario.vars.clone(),
+            targets: self.scenario.targets.clone(),
+            seed,
+            allowed_hosts: self.allowed_hosts.clone(),
+            keep,
+        }
+    }
+}
+
+/// What everything that drives a scenario takes.
+#[derive(Debug, Clone, Args)]
+pub(super) struct RunningArguments {
+    #[command(flatten)]
+    pub reach: ReachArguments,
+    /// Draw everything random from this number, as an earlier run printed it
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Write the result document, from which `report` makes the others (`-`: to stdout, alone)
+    #[arg(long, value_name = "PATH")]
+    pub json: Option<PathBuf>,
+    #[command(flatten)]
+    pub outputs: OutputArguments,
+}
+
+impl RunningArguments {
+    /// Where the reports go.
+    pub fn outputs(&self) -> Outputs<'_> {
+        Outputs { json: self.json.as_ref(), others: &self.outputs }
+    }
+}
+
+/// What `run` and `race` have in common.
+#[derive(Debug, Clone, Args)]
+pub(super) struct FilesArguments {
     /// Scenario files (.yaml or .toml)
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     #[command(flatten)]
-    pub scenario: ScenarioArguments,
-    /// Draw everything random from this number, as an earlier run printed it
-    #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
+    pub running: RunningArguments,
+    /// Leave the database as it is after the run; `clean` removes it
+    #[arg(long)]
+    pub keep: bool,
+}
+
+impl FilesArguments {
+    /// How one of the files is run.
+    pub fn options(&self, file: &Path) -> RunOptions {
+        self.running.reach.options(file, self.running.seed, self.keep)
+    }
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct RunArguments {
+    #[command(flatten)]
+    pub shared: FilesArguments,
     /// Run only the scenario of this name (may be given more than once)
     #[arg(long, value_name = "NAME")]
     pub only: Vec<String>,
     /// Run only scenarios with one of these tags
     #[arg(long, value_name = "TAG", value_delimiter = ',')]
     pub tags: Vec<String>,
-    /// Write the result document, from which `report` makes the others (`-`: to stdout, alone)
-    #[arg(long, value_name = "PATH")]
-    pub json: Option<PathBuf>,
-    #[command(flatten)]
-    pub outputs: OutputArguments,
-    /// Allow a host that isn't this machine
-    #[arg(long = "allow-host", value_name = "HOST")]
-    pub allowed_hosts: Vec<String>,
-    /// Leave the database as it is after the run; `clean` removes it
-    #[arg(long)]
-    pub keep: bool,
 }
 
 /// Reports that `run` and `report` make.
@@ -147,14 +199,8 @@ pub(super) struct ReportArguments {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct RaceArguments {
-    /// Scenario files (.yaml or .toml)
-    #[arg(required = true, value_name = "FILE")]
-    pub files: Vec<PathBuf>,
     #[command(flatten)]
-    pub scenario: ScenarioArguments,
-    /// Draw everything random from this number, as an earlier run printed it
-    #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
+    pub shared: FilesArguments,
     /// Drive only the race of this name (may be given more than once)
     #[arg(long, value_name = "NAME")]
     pub only: Vec<String>,
@@ -167,17 +213,6 @@ pub(super) struct RaceArguments {
     /// Print every schedule as PostgreSQL's isolation tester does, and nothing else
     #[arg(long)]
     pub transcript: bool,
-    #[command(flatten)]
-    pub outputs: OutputArguments,
-    /// Write the result document (`-`: to stdout, alone)
-    #[arg(long, value_name = "PATH")]
-    pub json: Option<PathBuf>,
-    /// Allow a host that isn't this machine
-    #[arg(long = "allow-host", value_name = "HOST")]
-    pub allowed_hosts: Vec<String>,
-    /// Leave the database as it is after the run; `clean` removes it
-    #[arg(long)]
-    pub keep: bool,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -195,7 +230,7 @@ pub(super) struct ShrinkArguments {
     #[arg(long, value_name = "FILE")]
     pub scenario_file: Option<PathBuf>,
     #[command(flatten)]
-    pub scenario: ScenarioArguments,
+    pub reach: ReachArguments,
     /// Show just this: an invariant's name, or `deadlock`
     #[arg(long, value_name = "NAME")]
     pub only: Option<String>,
@@ -205,9 +240,6 @@ pub(super) struct ShrinkArguments {
     /// Draw everything random from this number; the run's own when not given
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Allow a host that isn't this machine
-    #[arg(long = "allow-host", value_name = "HOST")]
-    pub allowed_hosts: Vec<String>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -216,27 +248,16 @@ pub(super) struct ReplayArguments {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     #[command(flatten)]
-    pub scenario: ScenarioArguments,
+    pub running: RunningArguments,
     /// How often each schedule is driven
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub times: u64,
-    /// Draw everything random from this number, as an earlier run printed it
-    #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
     /// Replay only the race of this name (may be given more than once)
     #[arg(long, value_name = "NAME")]
     pub only: Vec<String>,
     /// Replay this order of steps instead of the listed ones
     #[arg(long, value_name = "STEPS")]
     pub schedule: Option<String>,
-    #[command(flatten)]
-    pub outputs: OutputArguments,
-    /// Write the result document (`-`: to stdout, alone)
-    #[arg(long, value_name = "PATH")]
-    pub json: Option<PathBuf>,
-    /// Allow a host that isn't this machine
-    #[arg(long = "allow-host", value_name = "HOST")]
-    pub allowed_hosts: Vec<String>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -245,16 +266,13 @@ pub(super) struct CheckArguments {
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     #[command(flatten)]
-    pub scenario: ScenarioArguments,
+    pub reach: ReachArguments,
     /// Also prepare every statement on the target
     #[arg(long)]
     pub connect: bool,
     /// Treat warnings, like a lock out of order, as errors
     #[arg(long, visible_alias = "deny-warnings")]
     pub strict: bool,
-    /// Allow a host that isn't this machine
-    #[arg(long = "allow-host", value_name = "HOST")]
-    pub allowed_hosts: Vec<String>,
 }
 
 #[derive(Debug, Clone, Args)]

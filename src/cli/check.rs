@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     plan,
-    run::{RunOptions, check_connected, load_plan},
+    run::{check_connected, load_plan},
 };
 
 pub(super) fn check(arguments: &CheckArguments, console: &Console) -> u8 {
@@ -16,18 +16,13 @@ pub(super) fn check(arguments: &CheckArguments, console: &Console) -> u8 {
 }
 
 fn check_file(file: &std::path::Path, arguments: &CheckArguments, console: &Console) -> u8 {
+    let written = &arguments.reach.scenario;
     let warnings = if arguments.connect {
-        let options = RunOptions {
-            file: file.to_owned(),
-            vars: arguments.scenario.vars.clone(),
-            targets: arguments.scenario.targets.clone(),
-            allowed_hosts: arguments.allowed_hosts.clone(),
-            ..RunOptions::default()
-        };
+        let options = arguments.reach.options(file, None, false);
         let mut watcher = ConsoleWatcher::new(console);
         block_on(check_connected(&options, &mut watcher))
     } else {
-        load_plan(file, &arguments.scenario.vars, &arguments.scenario.targets)
+        load_plan(file, &written.vars, &written.targets)
             .map(|(compiled, _)| {
                 for race in &compiled.plan.races {
                     console.note(&format!("race {}: {}", race.name, race.schedules_in_words()));

@@ -5,16 +5,16 @@ use std::path::Path;
 use super::{
     args::RaceArguments,
     console::Console,
-    outputs::{self, Outputs},
+    outputs,
     run::{ConsoleWatcher, block_on, listen, overall, report_ended},
 };
 use crate::{
     report::{self, Reported},
-    run::{RaceOptions, RunOptions, StopSignal},
+    run::{RaceOptions, StopSignal},
 };
 
 pub(super) fn race(arguments: &RaceArguments, console: &Console) -> u8 {
-    let outputs = outputs_of(arguments);
+    let outputs = arguments.shared.running.outputs();
     if let Err(status) = outputs::check(&outputs.paths(), console) {
         return status;
     }
@@ -22,7 +22,7 @@ pub(super) fn race(arguments: &RaceArguments, console: &Console) -> u8 {
         let stop = StopSignal::default();
         listen(stop.clone());
         let mut ended = Vec::new();
-        for file in &arguments.files {
+        for file in &arguments.shared.files {
             if stop.is_stopped() {
                 break;
             }
@@ -33,10 +33,6 @@ pub(super) fn race(arguments: &RaceArguments, console: &Console) -> u8 {
     overall(statuses.into_iter().chain(outputs.write(&reported, console)))
 }
 
-fn outputs_of(arguments: &RaceArguments) -> Outputs<'_> {
-    Outputs { json: arguments.json.as_ref(), others: &arguments.outputs }
-}
-
 async fn race_file(
     file: &Path,
     arguments: &RaceArguments,
@@ -44,14 +40,7 @@ async fn race_file(
     stop: &StopSignal,
 ) -> (Reported, u8) {
     let options = RaceOptions {
-        run: RunOptions {
-            file: file.to_owned(),
-            vars: arguments.scenario.vars.clone(),
-            targets: arguments.scenario.targets.clone(),
-            seed: arguments.seed,
-            allowed_hosts: arguments.allowed_hosts.clone(),
-            keep: arguments.keep,
-        },
+        run: arguments.shared.options(file),
         only: arguments.only.clone(),
         schedule: arguments.schedule.clone(),
         no_reduction: arguments.no_reduction,
@@ -62,7 +51,7 @@ async fn race_file(
     let mut watcher = ConsoleWatcher::new(console);
     let ended = crate::run::race(&options, stop, &mut watcher).await;
     drop(watcher);
-    let is_alone = outputs::takes_stdout(&outputs_of(arguments).paths());
+    let is_alone = outputs::takes_stdout(&arguments.shared.running.outputs().paths());
     report_ended(ended, file, console, |document, style| match (is_alone, arguments.transcript) {
         (true, _) => String::new(),
         (false, true) => report::transcript(document),

@@ -6,29 +6,23 @@
 use super::{
     args::ReplayArguments,
     console::Console,
-    outputs::{self, Outputs},
+    outputs,
     run::{ConsoleWatcher, block_on, listen, overall, report_ended},
     status,
 };
 use crate::{
     report,
-    run::{RaceOptions, RunOptions, StopSignal},
+    run::{RaceOptions, StopSignal},
 };
 
 pub(super) fn replay(arguments: &ReplayArguments, console: &Console) -> u8 {
-    let outputs = Outputs { json: arguments.json.as_ref(), others: &arguments.outputs };
+    let outputs = arguments.running.outputs();
     if let Err(status) = outputs::check(&outputs.paths(), console) {
         return status;
     }
+    let running = &arguments.running;
     let options = RaceOptions {
-        run: RunOptions {
-            file: arguments.file.clone(),
-            vars: arguments.scenario.vars.clone(),
-            targets: arguments.scenario.targets.clone(),
-            seed: arguments.seed,
-            allowed_hosts: arguments.allowed_hosts.clone(),
-            keep: false,
-        },
+        run: running.reach.options(&arguments.file, running.seed, false),
         only: arguments.only.clone(),
         schedule: arguments.schedule.clone(),
         times: Some(arguments.times),

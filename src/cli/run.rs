@@ -2,17 +2,12 @@
 
 use std::{future::Future, path::Path, sync::Arc};
 
-use super::{
-    args::RunArguments,
-    console::Console,
-    outputs::{self, Outputs},
-    status,
-};
+use super::{args::RunArguments, console::Console, outputs, status};
 use crate::{
     measure::LiveBoard,
     plan::Work,
     report::{self, Document, Progress, Reported, Style},
-    run::{Finished, RunError, RunOptions, StopSignal, Trouble, Watcher, load_plan},
+    run::{Finished, RunError, StopSignal, Trouble, Watcher, load_plan},
     scenario::Problems,
     verdict::Conclusion,
 };
@@ -28,7 +23,7 @@ pub(super) fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 pub(super) fn run(arguments: &RunArguments, console: &Console) -> u8 {
-    let outputs = outputs_of(arguments);
+    let outputs = arguments.shared.running.outputs();
     if let Err(status) = outputs::check(&outputs.paths(), console) {
         return status;
     }
@@ -60,13 +55,13 @@ pub(super) fn run(arguments: &RunArguments, console: &Console) -> u8 {
 
 /// What a run broke can be shrunk from its document, when there is one.
 fn offer_to_shrink(arguments: &RunArguments, reported: &[Reported], console: &Console) {
-    if let (Some(path), [Reported::Ran(document)]) = (&arguments.json, reported)
+    if let (Some(path), [Reported::Ran(document)]) = (&arguments.shared.running.json, reported)
         && path != Path::new("-")
         && can_be_shrunk(document)
     {
         let line =
             format!("To search the smallest race that shows it:\n  deadheat shrink {}\n", path.display());
-        if outputs::takes_stdout(&outputs_of(arguments).paths()) {
+        if outputs::takes_stdout(&arguments.shared.running.outputs().paths()) {
             console.note(line.trim_end());
         } else {
             console.result(&line);
@@ -80,10 +75,6 @@ fn can_be_shrunk(document: &Document) -> bool {
         |name: &str| document.operations.get(name).is_some_and(|operation| operation.requests.sent == 0);
     let mut suspects = document.incidents.iter().flat_map(|incident| &incident.suspects);
     suspects.any(|pair| is_in_the_database(&pair.one) && is_in_the_database(&pair.other))
-}
-
-fn outputs_of(arguments: &RunArguments) -> Outputs<'_> {
-    Outputs { json: arguments.json.as_ref(), others: &arguments.outputs }
 }
 
 /// The highest of 130, 3, 2, 1, 4, 0 in that order.
@@ -102,13 +93,14 @@ pub(super) fn overall(statuses: impl Iterator<Item = u8>) -> u8 {
 
 /// The files that `--only` and `--tags` leave; without them all, unread.
 fn chosen_files<'a>(arguments: &'a RunArguments, console: &Console) -> Result<Vec<&'a Path>, u8> {
-    let files = arguments.files.iter().map(std::path::PathBuf::as_path);
+    let files = arguments.shared.files.iter().map(std::path::PathBuf::as_path);
     if arguments.only.is_empty() && arguments.tags.is_empty() {
         return Ok(files.collect());
     }
+    let written = &arguments.shared.running.reach.scenario;
     let mut chosen = Vec::new();
     for file in files {
-        let plan = load_plan(file, &arguments.scenario.vars, &arguments.scenario.targets)
+        let plan = load_plan(file, &written.vars, &written.targets)
             .map_err(|problems: Problems| console.run_error(&RunError::Scenario(problems)))?
             .0
             .plan;
@@ -152,19 +144,12 @@ async fn run_file(
     console: &Console,
     stop: &StopSignal,
 ) -> (Reported, u8) {
-    let options = RunOptions {
-        file: file.to_owned(),
-        vars: arguments.scenario.vars.clone(),
-        targets: arguments.scenario.targets.clone(),
-        seed: arguments.seed,
-        allowed_hosts: arguments.allowed_hosts.clone(),
-        keep: arguments.keep,
-    };
+    let options = arguments.shared.options(file);
     console.hide(&options.targets.iter().map(|(_, url)| url.clone()).collect::<Vec<_>>());
     let mut watcher = ConsoleWatcher::new(console);
     let ended = crate::run::run(&options, stop, &mut watcher).await;
     drop(watcher);
-    let is_alone = outputs::takes_stdout(&outputs_of(arguments).paths());
+    let is_alone = outputs::takes_stdout(&arguments.shared.running.outputs().paths());
     report_ended(ended, file, console, |document, style| match is_alone {
         true => String::new(),
         false => report::table(document, style),

@@ -29,15 +29,11 @@ pub(super) fn shrink(arguments: &ShrinkArguments, console: &Console) -> u8 {
         return status::USAGE;
     }
     let mut vars = document.vars.clone();
-    vars.extend(arguments.scenario.vars.iter().cloned());
+    vars.extend(arguments.reach.scenario.vars.iter().cloned());
     let options = ShrinkOptions {
         run: RunOptions {
-            file,
             vars: vars.into_iter().collect(),
-            targets: arguments.scenario.targets.clone(),
-            seed: arguments.seed,
-            allowed_hosts: arguments.allowed_hosts.clone(),
-            keep: false,
+            ..arguments.reach.options(&file, arguments.seed, false)
         },
         output: arguments.output.clone(),
         failure: arguments.only.clone(),
