@@ -2,28 +2,35 @@
 
 use std::{
     io::{IsTerminal, Write},
-    sync::Mutex,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use super::{args::Global, status};
 use crate::{
-    report::Mask,
+    report::{LiveBlock, Mask},
     run::{RunError, Trouble},
     scenario::Problems,
 };
 
 /// The program's two streams.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Console {
     quiet: bool,
     no_color: bool,
+    shared: Arc<Shared>,
+}
+
+/// What all clones have in common.
+#[derive(Debug, Default)]
+struct Shared {
     mask: Mutex<Mask>,
+    /// The live view, while it is drawn.
+    block: Mutex<Option<LiveBlock>>,
 }
 
 impl Console {
     pub(super) fn new(global: &Global) -> Self {
-        let console =
-            Self { quiet: global.quiet, no_color: global.no_color, mask: Mutex::new(Mask::default()) };
+        let console = Self { quiet: global.quiet, no_color: global.no_color, shared: Arc::default() };
         // A password in the environment's URL is a secret whatever the scenario says of it.
         if let Ok(url) = std::env::var("DATABASE_URL") {
             console.hide(std::slice::from_ref(&url));
@@ -33,13 +40,13 @@ impl Console {
 
     /// Hides these texts, and passwords of URLs among them, from now on.
     pub(super) fn hide(&self, secrets: &[String]) {
-        let mut mask = self.mask.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut mask = self.shared.mask.lock().unwrap_or_else(PoisonError::into_inner);
         secrets.iter().for_each(|secret| mask.add(secret));
     }
 
     /// Replaces every secret.
     pub(super) fn masked(&self, text: &str) -> String {
-        self.mask.lock().unwrap_or_else(std::sync::PoisonError::into_inner).apply(text).into_owned()
+        self.shared.mask.lock().unwrap_or_else(PoisonError::into_inner).apply(text).into_owned()
     }
 
     /// True when stdout takes colour.
@@ -126,10 +133,22 @@ impl Console {
         }
     }
 
+    /// From now on what is said goes above this block; `None`: it is gone.
+    pub(super) fn live_block(&self, block: Option<LiveBlock>) {
+        *self.shared.block.lock().unwrap_or_else(PoisonError::into_inner) = block;
+    }
+
     /// Says something on stderr whatever the user wants to hear.
     pub(super) fn say(&self, text: &str) {
-        // Nobody is left to be told when stderr can't be written.
-        let _ = writeln!(std::io::stderr().lock(), "{}", self.masked(text));
+        let text = self.masked(text);
+        let say = || {
+            // Nobody is left to be told when stderr can't be written.
+            let _ = writeln!(std::io::stderr().lock(), "{text}");
+        };
+        match &*self.shared.block.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(block) => block.above(say),
+            None => say(),
+        }
     }
 
     fn paint(&self, text: &str, color: anstyle::AnsiColor) -> String {

@@ -87,7 +87,7 @@ pub(super) fn probe(arguments: &ProbeArguments, console: &Console) -> u8 {
     let files = if arguments.files.is_empty() { vec![PathBuf::new()] } else { arguments.files.clone() };
     let (reported, statuses): (Vec<Reported>, Vec<u8>) = block_on(async {
         let stop = StopSignal::default();
-        listen(stop.clone());
+        listen(stop.clone(), console);
         let mut ended = Vec::new();
         for file in &files {
             if stop.is_stopped() {

@@ -20,7 +20,7 @@ pub(super) fn race(arguments: &RaceArguments, console: &Console) -> u8 {
     }
     let (reported, statuses): (Vec<Reported>, Vec<u8>) = block_on(async {
         let stop = StopSignal::default();
-        listen(stop.clone());
+        listen(stop.clone(), console);
         let mut ended = Vec::new();
         for file in &arguments.shared.files {
             if stop.is_stopped() {
@@ -48,7 +48,7 @@ async fn race_file(
         times: None,
     };
     console.hide(&options.run.targets.iter().map(|(_, url)| url.clone()).collect::<Vec<_>>());
-    let mut watcher = ConsoleWatcher::new(console);
+    let mut watcher = ConsoleWatcher::new(console).ended_by(stop);
     let ended = crate::run::race(&options, stop, &mut watcher).await;
     drop(watcher);
     let is_alone = outputs::takes_stdout(&arguments.shared.running.outputs().paths());

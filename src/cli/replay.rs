@@ -31,8 +31,8 @@ pub(super) fn replay(arguments: &ReplayArguments, console: &Console) -> u8 {
     console.hide(&options.run.targets.iter().map(|(_, url)| url.clone()).collect::<Vec<_>>());
     let ended = block_on(async {
         let stop = StopSignal::default();
-        listen(stop.clone());
-        let mut watcher = ConsoleWatcher::new(console);
+        listen(stop.clone(), console);
+        let mut watcher = ConsoleWatcher::new(console).ended_by(&stop);
         crate::run::race(&options, &stop, &mut watcher).await
     });
     let could_be_asked = ended.as_ref().is_ok_and(|finished| {

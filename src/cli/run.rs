@@ -4,9 +4,9 @@ use std::{future::Future, path::Path, sync::Arc};
 
 use super::{args::RunArguments, console::Console, outputs, status};
 use crate::{
-    measure::LiveBoard,
-    plan::Work,
-    report::{self, Document, Progress, Reported, Style},
+    measure::{LiveBoard, RaceBoard},
+    plan::Plan,
+    report::{self, Document, Progress, Reported, Style, Watched},
     run::{Finished, RunError, StopSignal, Trouble, Watcher, load_plan},
     scenario::Problems,
     verdict::Conclusion,
@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &RunArguments, console: &Console) -> u8 {
     };
     let (documents, statuses) = block_on(async {
         let stop = StopSignal::default();
-        listen(stop.clone());
+        listen(stop.clone(), console);
         let mut documents = Vec::new();
         let mut statuses = Vec::new();
         for file in chosen {
@@ -118,7 +118,8 @@ fn chosen_files<'a>(arguments: &'a RunArguments, console: &Console) -> Result<Ve
 }
 
 /// Ctrl-C once ends the run gracefully; twice ends the process, and the guards do the rest.
-pub(super) fn listen(stop: StopSignal) {
+pub(super) fn listen(stop: StopSignal, console: &Console) {
+    let console = console.clone();
     tokio::spawn(async move {
         let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
         else {
@@ -130,9 +131,11 @@ pub(super) fn listen(stop: StopSignal) {
                 _ = terminate.recv() => {}
             }
             if stop.is_stopped() {
+                console.live_block(None);
+                console.say("ended at once: nothing was cleaned up, `deadheat clean` removes what is left");
                 std::process::exit(i32::from(status::INTERRUPTED));
             }
-            eprintln!("ending the run and cleaning up; once more to end at once");
+            console.say("ending the run and cleaning up; once more to end at once");
             stop.stop();
         }
     });
@@ -146,7 +149,7 @@ async fn run_file(
 ) -> (Reported, u8) {
     let options = arguments.shared.options(file);
     console.hide(&options.targets.iter().map(|(_, url)| url.clone()).collect::<Vec<_>>());
-    let mut watcher = ConsoleWatcher::new(console);
+    let mut watcher = ConsoleWatcher::new(console).ended_by(stop);
     let ended = crate::run::run(&options, stop, &mut watcher).await;
     drop(watcher);
     let is_alone = outputs::takes_stdout(&arguments.shared.running.outputs().paths());
@@ -216,11 +219,28 @@ fn report_finished(
 pub(super) struct ConsoleWatcher<'a> {
     console: &'a Console,
     progress: Option<Progress>,
+    stop: StopSignal,
 }
 
 impl<'a> ConsoleWatcher<'a> {
     pub(super) fn new(console: &'a Console) -> Self {
-        Self { console, progress: None }
+        Self { console, progress: None, stop: StopSignal::default() }
+    }
+
+    /// Shows, too, that this signal was given.
+    pub(super) fn ended_by(self, stop: &StopSignal) -> Self {
+        Self { stop: stop.clone(), ..self }
+    }
+
+    fn show(&mut self, watched: Watched<'_>) {
+        if self.console.is_quiet() {
+            return;
+        }
+        let stop = self.stop.clone();
+        let is_ending = Box::new(move || stop.is_stopped());
+        let progress = Progress::start(watched, self.console.stderr_color(), is_ending);
+        self.console.live_block(progress.block().cloned());
+        self.progress = Some(progress);
     }
 }
 
@@ -237,14 +257,17 @@ impl Watcher for ConsoleWatcher<'_> {
         self.console.warning(text);
     }
 
-    fn load_begins(&mut self, board: Arc<LiveBoard>, work: &Work) {
-        if !self.console.is_quiet() {
-            self.progress = Some(Progress::start(board, work, self.console.stderr_color()));
-        }
+    fn load_begins(&mut self, board: Arc<LiveBoard>, plan: &Plan) {
+        self.show(Watched::Load(board, plan));
+    }
+
+    fn race_begins(&mut self, board: Arc<RaceBoard>, race: &str) {
+        self.show(Watched::Race(board, race));
     }
 
     fn load_ended(&mut self) {
         if let Some(progress) = self.progress.take() {
+            self.console.live_block(None);
             progress.finish();
         }
     }

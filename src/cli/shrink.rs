@@ -47,8 +47,8 @@ pub(super) fn shrink(arguments: &ShrinkArguments, console: &Console) -> u8 {
     let (results, _) = document.into_parts();
     let ended = block_on(async {
         let stop = StopSignal::default();
-        listen(stop.clone());
-        let mut watcher = ConsoleWatcher::new(console);
+        listen(stop.clone(), console);
+        let mut watcher = ConsoleWatcher::new(console).ended_by(&stop);
         crate::run::shrink(&results, &options, &stop, &mut watcher).await
     });
     match ended {

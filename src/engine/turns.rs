@@ -178,6 +178,7 @@ impl Worker {
             outcome,
         };
         board.end(self.shard, ended.outcome.is_committed(), ended.retries, ended.deadlocks);
+        board.tell(self.shard, self.operation, &ended.outcome, ended.latency);
         self.recorder.borrow_mut().ended(self.operation, &ended, self.measured);
     }
 

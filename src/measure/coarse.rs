@@ -7,6 +7,9 @@ const PER_DOUBLING: u64 = 8;
 /// Longest duration told apart: one hour, in microseconds.
 const LONGEST_MICROS: u64 = 3_600_000_000;
 
+/// Buckets that there are.
+pub(super) const BUCKETS: usize = 256;
+
 /// Durations in buckets of a twelfth to an eighth of their value: percentiles are within 7 %.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct CoarseRecording {
@@ -17,12 +20,25 @@ pub struct CoarseRecording {
 impl CoarseRecording {
     /// Adds one value.
     pub fn record(&mut self, value: Duration) {
-        let micros = u64::try_from(value.as_micros()).unwrap_or(LONGEST_MICROS).min(LONGEST_MICROS);
-        let bucket = bucket(micros);
+        let bucket = bucket_of(value);
         if bucket >= self.counts.len() {
             self.counts.resize(bucket + 1, 0);
         }
         self.counts[bucket] = self.counts[bucket].saturating_add(1);
+    }
+
+    /// Counts by bucket that were kept elsewhere.
+    pub(super) fn of(counts: Vec<u32>) -> Self {
+        Self { counts }
+    }
+
+    /// What came after an earlier state of the same counts.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let before = earlier.counts.iter().chain(std::iter::repeat(&0));
+        Self {
+            counts: self.counts.iter().zip(before).map(|(now, then)| now.saturating_sub(*then)).collect(),
+        }
     }
 
     /// Adds all values of another recording.
@@ -48,6 +64,12 @@ impl CoarseRecording {
         });
         found.map(middle)
     }
+}
+
+/// The bucket that a duration is counted in.
+pub(super) fn bucket_of(value: Duration) -> usize {
+    let micros = u64::try_from(value.as_micros()).unwrap_or(LONGEST_MICROS);
+    bucket(micros.min(LONGEST_MICROS))
 }
 
 /// The first bucket for each power of two holds the power itself.
@@ -79,12 +101,23 @@ mod tests {
     fn buckets_follow_one_another() {
         let buckets: Vec<usize> = [0, 1, 7, 8, 9, 15, 16, 17, 18, 31, 32].map(bucket).into();
         assert_eq!(buckets, [0, 1, 7, 8, 9, 15, 16, 16, 17, 23, 24]);
-        assert!(bucket(LONGEST_MICROS) < 256);
+        assert!(bucket(LONGEST_MICROS) < BUCKETS);
     }
 
     #[test]
     fn nothing_recorded_has_no_percentile() {
         assert_eq!(CoarseRecording::default().percentile(50.0), None);
+    }
+
+    #[test]
+    fn what_came_later_is_told_apart() {
+        let mut early = CoarseRecording::default();
+        early.record(Duration::from_millis(1));
+        let mut late = early.clone();
+        late.record(Duration::from_secs(1));
+        let found = late.since(&early).percentile(1.0).expect("one value");
+        assert!(found > Duration::from_millis(900), "{found:?}");
+        assert_eq!(late.since(&late).percentile(50.0), None);
     }
 
     proptest! {

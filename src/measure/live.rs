@@ -8,8 +8,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::trail::{Trail, Tread};
-use crate::outcome::Isolation;
+use super::{
+    coarse::CoarseRecording,
+    live_counts::{LiveCounts, OutcomeCounts},
+    trail::{Trail, Tread},
+};
+use crate::outcome::{Isolation, Outcome};
 
 /// Counters of one shard.
 #[derive(Debug, Default)]
@@ -33,6 +37,16 @@ pub struct LiveTotals {
     pub in_flight: u32,
     /// Sessions seen waiting for a lock in the last sample.
     pub waiting: u32,
+}
+
+/// What is shown of a run while it goes on.
+#[derive(Debug, Clone, Default)]
+pub struct LiveSnapshot {
+    pub totals: LiveTotals,
+    /// By operation.
+    pub operations: Vec<OutcomeCounts>,
+    /// Latencies of all operations that ended.
+    pub latency: CoarseRecording,
 }
 
 /// A transaction that a worker is in.
@@ -72,6 +86,8 @@ impl InTransaction {
 #[derive(Debug)]
 pub struct LiveBoard {
     pub shards: Vec<LiveCounters>,
+    /// For each shard what it tells of its operations.
+    counts: Vec<LiveCounts>,
     /// For each worker the index of its latest operation plus 1; 0 before the first.
     operations: Vec<AtomicU32>,
     /// For each worker its server process.
@@ -94,6 +110,7 @@ impl LiveBoard {
     pub fn new(shards: usize, workers: usize) -> Self {
         Self {
             shards: (0..shards).map(|_| LiveCounters::default()).collect(),
+            counts: Vec::new(),
             operations: (0..workers).map(|_| AtomicU32::new(0)).collect(),
             processes: (0..workers).map(|_| AtomicI32::new(0)).collect(),
             transactions: (0..workers).map(|_| AtomicU64::new(0)).collect(),
@@ -104,6 +121,13 @@ impl LiveBoard {
             most_in_flight: AtomicU32::new(0),
             waiting: AtomicU32::new(0),
         }
+    }
+
+    /// The same for a load that somebody looks at, with this many operations.
+    #[must_use]
+    pub fn with_operations(mut self, operations: usize) -> Self {
+        self.counts = self.shards.iter().map(|_| LiveCounts::new(operations)).collect();
+        self
     }
 
     /// A worker has this server process now.
@@ -129,6 +153,13 @@ impl LiveBoard {
             counters.deadlocks.fetch_add(u64::from(deadlocks), Relaxed);
         }
         self.in_flight.fetch_sub(1, Relaxed);
+    }
+
+    /// How a shard's operation ended; only the shard's own thread may tell.
+    pub fn tell(&self, shard: usize, operation: usize, outcome: &Outcome, latency: Duration) {
+        if let Some(counts) = self.counts.get(shard) {
+            counts.count(operation, outcome, latency);
+        }
     }
 
     /// The operation that a server process works on, or worked on last; `None` when it isn't one
@@ -198,6 +229,19 @@ impl LiveBoard {
     /// Most operations under way at once.
     pub fn most_in_flight(&self) -> u32 {
         self.most_in_flight.load(Relaxed)
+    }
+
+    /// What all shards have told so far, of this many operations.
+    pub fn snapshot(&self, operations: usize) -> LiveSnapshot {
+        let mut snapshot = LiveSnapshot {
+            totals: self.totals(),
+            operations: vec![OutcomeCounts::default(); operations],
+            latency: CoarseRecording::default(),
+        };
+        for counts in &self.counts {
+            counts.add_to(&mut snapshot.operations, &mut snapshot.latency);
+        }
+        snapshot
     }
 
     /// The sums.

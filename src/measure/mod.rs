@@ -10,6 +10,8 @@ mod distribution;
 mod effects;
 mod incident;
 mod live;
+mod live_counts;
+mod live_race;
 mod meeting_results;
 mod operation_results;
 mod probe;
@@ -36,7 +38,9 @@ pub use effects::{
     compare,
 };
 pub use incident::{Incident, Suspects};
-pub use live::{InTransaction, LiveBoard, LiveCounters, LiveTotals};
+pub use live::{InTransaction, LiveBoard, LiveCounters, LiveSnapshot, LiveTotals};
+pub use live_counts::OutcomeCounts;
+pub use live_race::{RaceBoard, RaceTotals};
 pub use meeting_results::*;
 pub use operation_results::*;
 pub use probe::{AnomalyResults, ProbeResults};

@@ -1,7 +1,7 @@
-//! Live progress on stderr: one calm line in a terminal, a plain line every five seconds
-//! elsewhere.
+//! The live view on stderr: a block that redraws in a terminal, a plain line every five seconds elsewhere.
 
 use std::{
+    collections::VecDeque,
     io::{IsTerminal, Write},
     sync::{Arc, mpsc},
     thread::JoinHandle,
@@ -10,15 +10,20 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::cells::grouped;
+use super::{
+    live_view::{Length, LoadMoment, RaceMoment},
+    table::Style,
+};
 use crate::{
-    measure::{LiveBoard, LiveTotals},
-    plan::Work,
-    units::format_duration,
+    measure::{LiveBoard, LiveSnapshot, RaceBoard},
+    plan::{Plan, Work},
 };
 
-const REDRAW: Duration = Duration::from_millis(200);
+const REDRAW: Duration = Duration::from_millis(250);
 const PLAIN_LINE: Duration = Duration::from_secs(5);
+/// Rate and percentiles are those of so long a time.
+const RECENT: Duration = Duration::from_secs(3);
+const HEIGHT: u16 = 24;
 
 /// Width of the terminal at stdout; 80 when there is none, at most 120 for the sake of the eye.
 pub fn terminal_width() -> u16 {
@@ -36,40 +41,72 @@ fn console_width() -> Option<u16> {
         .or_else(|| comfy_table::Table::new().width())
 }
 
-/// When the load is done.
-#[derive(Debug, Clone, Copy)]
-enum Length {
-    Operations(u64),
-    Time(Duration),
+/// What is shown.
+pub enum Watched<'a> {
+    /// A load, with the plan that it carries out.
+    Load(Arc<LiveBoard>, &'a Plan),
+    /// A race of this name.
+    Race(Arc<RaceBoard>, &'a str),
 }
 
-/// Shows how the load goes until it is finished.
+/// Tells whether the run has been told to end.
+pub type IsEnding = Box<dyn Fn() -> bool + Send>;
+
+/// The block of the live view on the screen. What is said meanwhile goes above it.
+#[derive(Debug, Clone)]
+pub struct LiveBlock(ProgressBar);
+
+impl LiveBlock {
+    /// Takes the block away, says something, and puts it back.
+    pub fn above(&self, say: impl FnOnce()) {
+        self.0.suspend(say);
+    }
+}
+
+/// Shows how a load or a race goes until it is finished.
 #[derive(Debug)]
 pub struct Progress {
     stop: mpsc::Sender<()>,
     thread: Option<JoinHandle<()>>,
+    block: Option<LiveBlock>,
 }
 
 impl Progress {
     /// Begins to show.
-    pub fn start(board: Arc<LiveBoard>, work: &Work, color: bool) -> Self {
+    pub fn start(watched: Watched<'_>, color: bool, is_ending: IsEnding) -> Self {
         let (stop, stopped) = mpsc::channel();
-        let length = match work {
-            Work::Iterations(count) => Length::Operations(*count),
-            Work::Duration(duration) => Length::Time(*duration),
-            Work::Arrivals(arrivals) => Length::Time(arrivals.length()),
-        };
+        let mut view = View::new(watched, is_ending);
+        let block = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(8));
+            bar.set_style(
+                ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar()),
+            );
+            bar
+        });
+        let drawn = block.clone();
         let thread = std::thread::Builder::new()
             .name("progress".to_owned())
-            .spawn(move || {
-                if std::io::stderr().is_terminal() {
-                    draw(&board, length, color, &stopped);
-                } else {
-                    print_lines(&board, length, &stopped);
+            .spawn(move || match drawn {
+                Some(bar) => {
+                    while stopped.recv_timeout(REDRAW) == Err(mpsc::RecvTimeoutError::Timeout) {
+                        bar.set_message(view.block(color));
+                        bar.tick();
+                    }
+                    bar.finish_and_clear();
+                }
+                None => {
+                    while stopped.recv_timeout(PLAIN_LINE) == Err(mpsc::RecvTimeoutError::Timeout) {
+                        let _ = writeln!(std::io::stderr().lock(), "{}", view.line());
+                    }
                 }
             })
             .ok();
-        Self { stop, thread }
+        Self { stop, thread, block: block.map(LiveBlock) }
+    }
+
+    /// The block on the screen; `None` where there is no terminal.
+    pub fn block(&self) -> Option<&LiveBlock> {
+        self.block.as_ref()
     }
 
     /// Stops showing and leaves a clean line.
@@ -81,79 +118,152 @@ impl Progress {
     }
 }
 
-fn draw(board: &LiveBoard, length: Length, color: bool, stopped: &mpsc::Receiver<()>) {
-    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    let steps = match length {
-        Length::Operations(count) => count,
-        Length::Time(time) => millis(time),
-    };
-    let bar = if color { "{bar:12.green}" } else { "{bar:12}" };
-    let progress = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr_with_hz(8));
-    let style = ProgressStyle::with_template(&format!("{bar} {{elapsed}} {{msg}}"))
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
-        .progress_chars("━╸─");
-    progress.set_style(style);
-    let mut speed = Speed::new();
-    while stopped.recv_timeout(REDRAW) == Err(mpsc::RecvTimeoutError::Timeout) {
-        let totals = board.totals();
-        progress.set_position(match length {
-            Length::Operations(_) => totals.ended,
-            Length::Time(_) => millis(speed.begun.elapsed()),
-        });
-        progress.set_message(message(&totals, speed.of(&totals)));
-    }
-    progress.finish_and_clear();
-}
-
-fn print_lines(board: &LiveBoard, length: Length, stopped: &mpsc::Receiver<()>) {
-    let mut speed = Speed::new();
-    while stopped.recv_timeout(PLAIN_LINE) == Err(mpsc::RecvTimeoutError::Timeout) {
-        let totals = board.totals();
-        let of = match length {
-            Length::Operations(count) => format!("of {} ", grouped(count)),
-            Length::Time(_) => String::new(),
-        };
-        let line = format!(
-            "{}: {} {of}operations, {}",
-            format_duration(speed.begun.elapsed()),
-            grouped(totals.ended),
-            message(&totals, speed.of(&totals))
-        );
-        let _ = writeln!(std::io::stderr().lock(), "{line}");
-    }
-}
-
-fn message(totals: &LiveTotals, speed: f64) -> String {
-    let failed = totals.ended - totals.committed;
-    let mut parts = vec![format!("{}/s", grouped(speed.round() as u64)), format!("{failed} failed")];
-    if totals.retries > 0 {
-        parts.push(format!("{} retries", grouped(totals.retries)));
-    }
-    if totals.deadlocks > 0 {
-        parts.push(format!("{} deadlocks", grouped(totals.deadlocks)));
-    }
-    parts.push(format!("{} waiting", totals.waiting));
-    parts.join(", ")
-}
-
-/// Operations per second since the last look.
-struct Speed {
+/// What the thread needs to take a look.
+struct View {
     begun: Instant,
-    at: Instant,
-    ended: u64,
+    is_ending: IsEnding,
+    subject: Subject,
 }
 
-impl Speed {
-    fn new() -> Self {
-        let now = Instant::now();
-        Self { begun: now, at: now, ended: 0 }
+enum Subject {
+    Load {
+        board: Arc<LiveBoard>,
+        scenario: String,
+        operations: Vec<String>,
+        length: Length,
+        recent: Recent,
+    },
+    Race {
+        board: Arc<RaceBoard>,
+        race: String,
+    },
+}
+
+impl View {
+    fn new(watched: Watched<'_>, is_ending: IsEnding) -> Self {
+        let subject = match watched {
+            Watched::Load(board, plan) => Subject::Load {
+                board,
+                scenario: plan.name.clone(),
+                operations: plan.operation_names(),
+                length: match &plan.load.work {
+                    Work::Iterations(count) => Length::Operations(*count),
+                    Work::Duration(duration) => Length::Time(plan.load.warmup + *duration),
+                    Work::Arrivals(arrivals) => Length::Time(arrivals.length()),
+                },
+                recent: Recent::default(),
+            },
+            Watched::Race(board, race) => Subject::Race { board, race: race.to_owned() },
+        };
+        Self { begun: Instant::now(), is_ending, subject }
     }
 
-    fn of(&mut self, totals: &LiveTotals) -> f64 {
-        let seconds = self.at.elapsed().as_secs_f64().max(1e-3);
-        let speed = (totals.ended - self.ended) as f64 / seconds;
-        self.at = Instant::now();
-        self.ended = totals.ended;
-        speed
+    fn block(&mut self, color: bool) -> String {
+        let (height, width) = console::Term::stderr().size_checked().unwrap_or((HEIGHT, 80));
+        let style = Style { color, width: width.clamp(40, 120) };
+        self.look(|moment| moment.block(&style, height.into()), |moment| moment.block(&style))
+    }
+
+    fn line(&mut self) -> String {
+        self.look(|moment| moment.line(), |moment| moment.line())
+    }
+
+    fn look(
+        &mut self,
+        of_load: impl FnOnce(&LoadMoment<'_>) -> String,
+        of_race: impl FnOnce(&RaceMoment<'_>) -> String,
+    ) -> String {
+        let (elapsed, ending) = (self.begun.elapsed(), (self.is_ending)());
+        match &mut self.subject {
+            Subject::Load { board, scenario, operations, length, recent } => {
+                let snapshot = board.snapshot(operations.len());
+                let named = operations.iter().map(String::as_str).zip(snapshot.operations.iter().copied());
+                let mut moment = LoadMoment {
+                    scenario,
+                    elapsed,
+                    length: *length,
+                    rate: 0.0,
+                    latency: None,
+                    totals: snapshot.totals,
+                    operations: named.collect(),
+                    ending,
+                };
+                recent.fill(&mut moment, snapshot);
+                of_load(&moment)
+            }
+            Subject::Race { board, race } => {
+                of_race(&RaceMoment { race, elapsed, totals: board.totals(), ending })
+            }
+        }
+    }
+}
+
+/// The last few snapshots, oldest first.
+#[derive(Default)]
+struct Recent(VecDeque<(Duration, LiveSnapshot)>);
+
+impl Recent {
+    /// Adds what the last seconds tell.
+    fn fill(&mut self, moment: &mut LoadMoment<'_>, snapshot: LiveSnapshot) {
+        let now = moment.elapsed;
+        // One that is older than the time looked at stays, so that it is covered whole.
+        while self.0.get(1).is_some_and(|(at, _)| now.saturating_sub(*at) >= RECENT) {
+            self.0.pop_front();
+        }
+        let nothing = (Duration::ZERO, LiveSnapshot::default());
+        let (at, before) = self.0.front().unwrap_or(&nothing);
+        let seconds = now.saturating_sub(*at).as_secs_f64().max(1e-3);
+        moment.rate = snapshot.totals.ended.saturating_sub(before.totals.ended) as f64 / seconds;
+        let latency = snapshot.latency.since(&before.latency);
+        moment.latency = latency.percentile(50.0).zip(latency.percentile(95.0));
+        self.0.push_back((now, snapshot));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        measure::{LiveTotals, OutcomeCounts},
+        outcome::Outcome,
+    };
+
+    #[test]
+    fn rate_and_percentiles_are_those_of_the_last_seconds() {
+        let board = LiveBoard::new(1, 1).with_operations(1);
+        let mut recent = Recent::default();
+        let mut look = |seconds: u64| {
+            let snapshot = board.snapshot(1);
+            let mut moment = LoadMoment {
+                scenario: "x",
+                elapsed: Duration::from_secs(seconds),
+                length: Length::Operations(1000),
+                rate: 0.0,
+                latency: None,
+                totals: LiveTotals::default(),
+                operations: vec![("a", OutcomeCounts::default())],
+                ending: false,
+            };
+            recent.fill(&mut moment, snapshot);
+            (moment.rate, moment.latency.map(|(median, _)| median.as_millis()))
+        };
+        let work = |count: u64, millis: u64| {
+            for _ in 0..count {
+                board.begin(0, 0, 0);
+                board.end(0, true, 0, 0);
+                board.tell(0, 0, &Outcome::Ok, Duration::from_millis(millis));
+            }
+        };
+        assert_eq!(look(0).1, None);
+        work(100, 1);
+        assert!((look(1).0 - 100.0).abs() < 1e-9);
+        for second in 2..=6 {
+            work(10, 100);
+            look(second);
+        }
+        work(10, 100);
+        let (rate, median) = look(7);
+        assert!((rate - 10.0).abs() < 1e-9, "the quick beginning is forgotten: {rate}");
+        assert!((93..=107).contains(&median.expect("some ended")), "{median:?}");
     }
 }

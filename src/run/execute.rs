@@ -211,7 +211,7 @@ impl Run<'_> {
         let (mut sampling, deadlocks) = self.begin_watching(opened.as_mut()).await?;
 
         watcher.stage(&format!("connecting {} workers", plan.load.concurrency));
-        watcher.load_begins(Arc::clone(&self.board), &plan.load.work);
+        watcher.load_begins(Arc::clone(&self.board), &plan);
         let settings = self.load_settings(opened.as_ref(), prepared, globals, results.seed);
         let beside = match (opened.as_mut(), &mut invariants, &mut sampling) {
             (Some(opened), Some(invariants), Some(sampling)) => {
@@ -374,7 +374,8 @@ fn processors() -> usize {
 /// A shard for each processor, but none without a worker.
 fn board(plan: &Plan) -> Arc<LiveBoard> {
     let workers = plan.load.concurrency as usize;
-    Arc::new(LiveBoard::new(processors().min(workers), workers))
+    let board = LiveBoard::new(processors().min(workers), workers);
+    Arc::new(board.with_operations(plan.operations.len()))
 }
 
 #[cfg(test)]

@@ -26,7 +26,10 @@ pub use trouble::{RunError, Trouble};
 
 use std::{path::PathBuf, sync::Arc};
 
-use crate::{measure::LiveBoard, plan::Work};
+use crate::{
+    measure::{LiveBoard, RaceBoard},
+    plan::Plan,
+};
 
 pub use crate::engine::StopSignal;
 
@@ -55,7 +58,9 @@ pub trait Watcher: Send {
     /// A warning that doesn't end the run.
     fn warning(&mut self, text: &str);
     /// The load begins; the board shows how it goes.
-    fn load_begins(&mut self, board: Arc<LiveBoard>, work: &Work);
-    /// The load has ended.
+    fn load_begins(&mut self, board: Arc<LiveBoard>, plan: &Plan);
+    /// The schedules of a race begin; the board shows how far they are.
+    fn race_begins(&mut self, board: Arc<RaceBoard>, race: &str);
+    /// The load or the race has ended.
     fn load_ended(&mut self);
 }

@@ -1,7 +1,7 @@
 //! The races of a scenario, from the file to the verdict.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::{Instant, SystemTime},
 };
 
@@ -173,8 +173,11 @@ impl Races<'_> {
             progress: Arc::default(),
         };
         let progress = Arc::clone(&settings.progress);
-        let results = run_race(settings, shards).await.map_err(|error| self.trouble(race, error))?;
-        watcher.stage(&format!("race {}: {} schedules", race.name, progress.load(Ordering::Relaxed)));
+        watcher.race_begins(Arc::clone(&progress), &race.name);
+        let driven = run_race(settings, shards).await;
+        watcher.load_ended();
+        let results = driven.map_err(|error| self.trouble(race, error))?;
+        watcher.stage(&format!("race {}: {} schedules", race.name, progress.totals().done));
         Ok(results)
     }
 

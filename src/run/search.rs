@@ -288,6 +288,7 @@ impl Watcher for Silent<'_> {
     fn warning(&mut self, text: &str) {
         self.0.warning(text);
     }
-    fn load_begins(&mut self, _: Arc<crate::measure::LiveBoard>, _: &crate::plan::Work) {}
+    fn load_begins(&mut self, _: Arc<crate::measure::LiveBoard>, _: &crate::plan::Plan) {}
+    fn race_begins(&mut self, _: Arc<crate::measure::RaceBoard>, _: &str) {}
     fn load_ended(&mut self) {}
 }

@@ -1,6 +1,6 @@
 //! A whole race: its levels, one after the other, on shards side by side.
 
-use std::sync::{Arc, Mutex, PoisonError, atomic::AtomicU64};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use super::{
     shard,
@@ -10,7 +10,7 @@ use super::{
 use crate::{
     engine::StopSignal,
     expression::Value,
-    measure::RaceResults,
+    measure::{RaceBoard, RaceResults},
     outcome::Isolation,
     plan::{Independence, Plan, Race, Reduction, Schedule, TableLinks, count, reduction},
     target::{Endpoint, Failure, Session, SessionSettings, http::HttpEndpoint},
@@ -38,7 +38,7 @@ pub struct RaceSettings {
     pub transcript: bool,
     pub stop: StopSignal,
     /// Schedules carried out so far.
-    pub progress: Arc<AtomicU64>,
+    pub progress: Arc<RaceBoard>,
 }
 
 /// A place in the database that one schedule at a time is carried out in.
@@ -97,6 +97,7 @@ pub(super) struct Common {
     pub settings: RaceSettings,
     /// For each level; made by the first shard that needs it.
     sources: Vec<Mutex<Option<Source>>>,
+    counted: Once,
 }
 
 impl Common {
@@ -108,6 +109,15 @@ impl Common {
     pub(super) fn next(&self, level: usize, links: &TableLinks) -> Option<(usize, Schedule)> {
         let mut source = self.sources[level].lock().unwrap_or_else(PoisonError::into_inner);
         source.get_or_insert_with(|| self.source(level, links)).next()
+    }
+
+    /// Tells how many schedules there are at all levels together, as far as that can be counted quickly.
+    pub(super) fn count(&self, links: &TableLinks) {
+        self.counted.call_once(|| {
+            let levels = 0..self.settings.levels.len();
+            let counts: Option<Vec<u64>> = levels.map(|level| self.source(level, links).count()).collect();
+            self.settings.progress.plan(counts.map_or(0, |counts| counts.into_iter().sum()));
+        });
     }
 
     fn source(&self, level: usize, links: &TableLinks) -> Source {
@@ -132,7 +142,7 @@ pub async fn run_race(
 ) -> Result<Vec<RaceResults>, RaceError> {
     let side_by_side = shards.len();
     let sources = settings.levels.iter().map(|_| Mutex::new(None)).collect();
-    let common = Arc::new(Common { settings, sources });
+    let common = Arc::new(Common { settings, sources, counted: Once::new() });
     let mut threads = Vec::new();
     for (number, shard) in shards.into_iter().enumerate() {
         let common = Arc::clone(&common);

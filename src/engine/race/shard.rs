@@ -26,6 +26,7 @@ use super::{
 use crate::{
     dialect::Dialect,
     measure::{LiveBoard, Recorder},
+    outcome::RaceOutcome,
     plan::{Race, TableLinks, split_statements},
     target::{
         BlockedProbe, Failure, Prepared, Session, SessionSettings, listen_for_notices, table_links,
@@ -110,6 +111,7 @@ async fn levels(
     links: &TableLinks,
 ) -> Result<Vec<Tally>, Failure> {
     let mut tallies = Vec::new();
+    common.count(links);
     for (index, level) in common.settings.levels.iter().enumerate() {
         driver.level = *level;
         let mut tally = Tally::default();
@@ -118,7 +120,11 @@ async fn levels(
             && let Some((number, schedule)) = common.next(index, links)
         {
             let carried = carry_out(driver, place, &schedule, number).await?;
-            common.settings.progress.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let outcome = carried.record.outcome;
+            common
+                .settings
+                .progress
+                .carried_out(outcome == Some(RaceOutcome::Violated), outcome == Some(RaceOutcome::Error));
             tally.add(number, carried, common.settings.transcript);
         }
         tally.span = begun.elapsed();

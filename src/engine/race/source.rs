@@ -8,6 +8,9 @@ use crate::{
 /// Stream of the interleavings that are drawn, beside those of the sessions.
 const DRAWN: u32 = u32::MAX - 2;
 
+/// Interleavings are counted one by one, a microsecond each.
+const MOST_COUNTED: usize = 50_000;
+
 /// Hands out schedules in a fixed order.
 pub(super) struct Source {
     kind: Kind,
@@ -63,6 +66,15 @@ impl Source {
                 listed(drawn.into_iter().map(schedule).collect())
             }
         }
+    }
+
+    /// How many there are from here on; `None` when counting them would take long.
+    pub(super) fn count(self) -> Option<u64> {
+        let count = match self.kind {
+            Kind::All(interleavings) => interleavings.take(MOST_COUNTED + 1).count(),
+            Kind::Listed { count, .. } => return Some((count - self.given) as u64),
+        };
+        (count <= MOST_COUNTED).then_some(count as u64)
     }
 
     /// How many were handed out, when these stand for all interleavings.
