@@ -30,6 +30,10 @@
 //! operations ([`shrink::build`]), drives them, and makes the first that shows it as small as it gets
 //! ([`shrink::changes`]).
 //!
+//! Runs can be kept: [`history`] is the room of the one database that is ours and not under test, so that it
+//! has the driver to itself and knows no stage. [`verdict::compare`] puts two runs side by side, and
+//! [`verdict::judge`] holds a run against a baseline.
+//!
 //! # What always holds
 //!
 //! - `scenario` and `plan` know no driver and no clock. The engine never prints, formats or
@@ -49,6 +53,7 @@ pub mod dialect;
 pub mod engine;
 pub mod expression;
 pub mod fixture;
+pub mod history;
 pub mod import;
 pub mod isolation;
 pub mod measure;

@@ -87,6 +87,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "verdict",
         ],
     ),
+    ("history", &["*"]),
     (
         "import",
         &[
@@ -108,20 +109,21 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms, and the only other rooms that may import them.
-const USERS: &[(&str, &[&str])] = &[("import", &["cli"])];
+const USERS: &[(&str, &[&str])] = &[("import", &["cli"]), ("history", &["cli", "report"])];
 
 /// Crates, and the only rooms that may name them.
 const HOMES: &[(&str, &[&str])] = &[
-    ("sqlx", &["target"]),
+    ("sqlx", &["history", "target"]),
     ("tokio_postgres", &["target"]),
     ("clap", &["cli"]),
     ("comfy_table", &["report"]),
     ("indicatif", &["report"]),
+    ("dialoguer", &["cli"]),
     ("quick_junit", &["report"]),
     ("serde_saphyr", &["scenario"]),
     ("sqlparser", &["plan"]),
     ("petgraph", &["isolation"]),
-    ("tokio", &["cli", "engine", "run", "target"]),
+    ("tokio", &["cli", "engine", "history", "run", "target"]),
     ("reqwest", &["target"]),
     ("hyper", &["target"]),
     ("hmac", &["target"]),
@@ -189,6 +191,7 @@ fn rooms_import_only_what_lies_before_them() {
         "engine",
         "expression",
         "fixture",
+        "history",
         "import",
         "isolation",
         "measure",

@@ -55,7 +55,7 @@ fn yesterdays_run_is_judged_the_same() {
     let document = yesterday();
     let thresholds = thresholds(&document);
     let (results, written) = document.into_parts();
-    let judged = judge(&thresholds, &[], &[], &results);
+    let judged = judge(&thresholds, &[], &[], &results, None);
     assert_eq!(
         (judged.verdict, judged.thresholds, judged.reasons),
         (written.verdict, written.thresholds, written.reasons)
@@ -162,9 +162,9 @@ fn nothing_measured_never_passes() {
     let metric = MetricName::parse("success_rate").expect("a metric");
     let condition = Condition::parse_for(&metric, "> 80%").expect("a condition");
     let threshold = Threshold { name: "success_rate".to_owned(), metric, condition };
-    let empty = judge(&[], &[], &[], &RunResults::default());
+    let empty = judge(&[], &[], &[], &RunResults::default(), None);
     assert_eq!(empty.verdict, Conclusion::Inconclusive);
-    let named = judge(&[threshold], &[], &[], &RunResults::default());
+    let named = judge(&[threshold], &[], &[], &RunResults::default(), None);
     assert_eq!(named.verdict, Conclusion::Fail);
     assert_eq!(named.reasons[0], "success_rate should be > 80%, but there are no samples");
 }
@@ -174,22 +174,22 @@ fn without_overlap_or_contention_a_run_proves_nothing() {
     let (mut results, _) = yesterday().into_parts();
     results.lock_order.violations.clear();
     results.invariants.iter_mut().for_each(|invariant| invariant.violated = 0);
-    assert_eq!(judge(&[], &[], &[], &results).verdict, Conclusion::Pass);
+    assert_eq!(judge(&[], &[], &[], &results, None).verdict, Conclusion::Pass);
     let mut alone = results.clone();
     alone.overlap.most_in_flight = 1;
-    assert_eq!(judge(&[], &[], &[], &alone).verdict, Conclusion::Inconclusive);
+    assert_eq!(judge(&[], &[], &[], &alone, None).verdict, Conclusion::Inconclusive);
     let mut apart = results.clone();
     (apart.overlap.shared_rows, apart.overlap.conflicts, apart.waits.waits) = (0, 0, 0);
-    assert_eq!(judge(&[], &[], &[], &apart).verdict, Conclusion::Inconclusive);
+    assert_eq!(judge(&[], &[], &[], &apart, None).verdict, Conclusion::Inconclusive);
     let mut cut_off = results.clone();
     cut_off.interrupted = true;
-    assert_eq!(judge(&[], &[], &[], &cut_off).verdict, Conclusion::Inconclusive);
+    assert_eq!(judge(&[], &[], &[], &cut_off, None).verdict, Conclusion::Inconclusive);
     let mut left = results.clone();
     left.fixtures.remaining = 3;
-    assert_eq!(judge(&[], &[], &[], &left).verdict, Conclusion::Fail);
+    assert_eq!(judge(&[], &[], &[], &left, None).verdict, Conclusion::Fail);
     let mut unasked = results;
     unasked.invariants[0].error = Some("no".to_owned());
-    assert_eq!(judge(&[], &[], &[], &unasked).verdict, Conclusion::Fail);
+    assert_eq!(judge(&[], &[], &[], &unasked, None).verdict, Conclusion::Fail);
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn the_worst_grade_counts_and_a_broken_invariant_fails_it() {
     (totals.started, totals.ok, totals.recovered, totals.exhausted) = (1000, 720, 40, 240);
     (totals.met_deadlock, totals.throughput_per_s) = (120, 500.0);
     totals.latency_ms.mean = 100.0;
-    let judged = judge(&[], &[], &grades, &results);
+    let judged = judge(&[], &[], &grades, &results, None);
     let given: Vec<&str> = judged.grades.iter().map(|grade| grade.grade.as_str()).collect();
     assert_eq!(given, ["good", "fast", "manageable", "kept", "enough"]);
     // "good" is the third of four bands, "manageable" the second of three.
@@ -211,7 +211,7 @@ fn the_worst_grade_counts_and_a_broken_invariant_fails_it() {
     let advice = judged.grades[0].advice.join(" ");
     assert!(advice.contains("Retries were used up") && !advice.contains("Assertions failed"), "{advice}");
     results.invariants[0].violated = 1;
-    assert_eq!(judge(&[], &[], &grades, &results).grade.as_deref(), Some("failed"));
+    assert_eq!(judge(&[], &[], &grades, &results, None).grade.as_deref(), Some("failed"));
     results.totals = deadheat::measure::OperationResults::default();
-    assert_eq!(judge(&[], &[], &grades, &results).grades[0].grade, "no data");
+    assert_eq!(judge(&[], &[], &grades, &results, None).grades[0].grade, "no data");
 }

@@ -53,6 +53,10 @@ pub(super) enum Command {
     Init(InitArguments),
     /// Make a scenario of a PostgreSQL isolation test specification
     Import(ImportArguments),
+    /// List the runs that were kept in this directory
+    History(HistoryArguments),
+    /// Put two runs side by side: what differs, and how sure that is
+    Compare(CompareArguments),
     /// Remove what an earlier, killed run left behind
     Clean(CleanArguments),
     /// Print the JSON Schema of scenario files, for editors
@@ -95,6 +99,7 @@ impl ReachArguments {
             seed,
             allowed_hosts: self.allowed_hosts.clone(),
             keep,
+            baselines: Vec::new(),
         }
     }
 }
@@ -151,6 +156,18 @@ pub(super) struct RunArguments {
     /// Run only scenarios with one of these tags
     #[arg(long, value_name = "TAG", value_delimiter = ',')]
     pub tags: Vec<String>,
+    /// Hold the run against an earlier one: a baseline, a run's id, or a result document
+    #[arg(long, value_name = "NAME")]
+    pub baseline: Option<String>,
+    /// Keep the run as the baseline of this name
+    #[arg(long, value_name = "NAME", value_parser = baseline_name)]
+    pub save_baseline: Option<String>,
+    /// Keep the run, and every later one in this directory
+    #[arg(long, conflicts_with = "no_history")]
+    pub history: bool,
+    /// Don't keep the run
+    #[arg(long, conflicts_with = "save_baseline")]
+    pub no_history: bool,
 }
 
 /// Reports that `run` and `report` make.
@@ -308,6 +325,29 @@ pub(super) struct ImportArguments {
 }
 
 #[derive(Debug, Clone, Args)]
+pub(super) struct HistoryArguments {
+    /// List only runs of this scenario
+    #[arg(long, value_name = "NAME")]
+    pub scenario: Option<String>,
+    /// Forget a run or a baseline (may be given more than once)
+    #[arg(long, value_name = "NAME")]
+    pub forget: Vec<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct CompareArguments {
+    /// The earlier run: a baseline, a run's id, or a result document
+    #[arg(value_name = "BEFORE")]
+    pub before: String,
+    /// The later run
+    #[arg(value_name = "AFTER")]
+    pub after: String,
+    /// Print the comparison as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
 pub(super) struct CleanArguments {
     /// Database whose password is used (DATABASE_URL is looked at too)
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
@@ -317,6 +357,18 @@ pub(super) struct CleanArguments {
 /// Reads a time with its unit.
 fn duration(text: &str) -> Result<std::time::Duration, String> {
     crate::units::parse_duration(text).map_err(|error| error.to_string())
+}
+
+/// Reads the name of a baseline.
+fn baseline_name(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
+    match (text.chars().all(fits), text.chars().count(), text.ends_with(".json")) {
+        (true, 1..=64, false) => Ok(text.to_owned()),
+        _ => {
+            Err("a name has up to 64 letters, digits, `-`, `_`, `.` and `/`, and no ending `.json`"
+                .to_owned())
+        }
+    }
 }
 
 /// Reads `NAME=VALUE`.

@@ -7,8 +7,10 @@ mod args;
 mod check;
 mod clean;
 mod console;
+mod history;
 mod import;
 mod init;
+mod kept;
 mod outputs;
 mod places;
 mod probe;
@@ -39,11 +41,11 @@ mod status {
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let console = Console::new(&arguments.global);
-    ExitCode::from(dispatch(arguments, &console))
+    ExitCode::from(dispatch(arguments.command, &console))
 }
 
-fn dispatch(arguments: Arguments, console: &Console) -> u8 {
-    match arguments.command {
+fn dispatch(command: Command, console: &Console) -> u8 {
+    match command {
         Command::Run(run) => self::run::run(&run, console),
         Command::Report(report) => self::report::report(&report, console),
         Command::Race(race) => self::race::race(&race, console),
@@ -54,6 +56,8 @@ fn dispatch(arguments: Arguments, console: &Console) -> u8 {
         Command::Explain(explain) => check::explain(&explain, console),
         Command::Init(init) => self::init::init(&init, console),
         Command::Import(import) => import::import_file(&import, console),
+        Command::History(history) => self::history::history(&history, console),
+        Command::Compare(compare) => self::history::compare(&compare, console),
         Command::Clean(clean) => self::clean::clean(&clean, console),
         Command::Schema => console.result(&format!("{:#}\n", crate::scenario::json_schema())),
         Command::Completions { shell } => {

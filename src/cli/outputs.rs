@@ -130,7 +130,7 @@ fn write_file(path: &Path, text: &str, console: &Console) -> Option<u8> {
 }
 
 /// The document without secrets.
-fn masked_document(document: &Document, console: &Console) -> Document {
+pub(super) fn masked_document(document: &Document, console: &Console) -> Document {
     edit_texts(document, &|text| console.masked(text))
 }
 

@@ -118,6 +118,7 @@ async fn one(
             seed: arguments.seed,
             allowed_hosts: arguments.allowed_hosts.clone(),
             keep: arguments.keep,
+            baselines: Vec::new(),
         },
         database: arguments.database.clone(),
         levels: arguments.levels.iter().copied().map(Isolation::from).collect(),

@@ -49,7 +49,7 @@ pub(super) fn report(arguments: &ReportArguments, console: &Console) -> u8 {
     statuses.into_iter().chain([status]).max().unwrap_or(status::PASS)
 }
 
-fn read(file: &PathBuf) -> Result<Vec<Document>, (Trouble, u8)> {
+pub(super) fn read(file: &PathBuf) -> Result<Vec<Document>, (Trouble, u8)> {
     let name = if is_stdin(file) { "stdin".to_owned() } else { file.display().to_string() };
     let unreadable = |error: std::io::Error| {
         (Trouble::new(format!("can't read {name}: {error}")), status::COULD_NOT_RUN)

@@ -2,14 +2,15 @@
 
 use std::{future::Future, path::Path, sync::Arc};
 
-use super::{args::RunArguments, console::Console, outputs, status};
+use super::{args::RunArguments, console::Console, kept, outputs, status};
 use crate::{
+    history,
     measure::{LiveBoard, RaceBoard},
     plan::Plan,
     report::{self, Document, Progress, Reported, Style, Watched},
     run::{Finished, RunError, StopSignal, Trouble, Watcher, load_plan},
     scenario::Problems,
-    verdict::Conclusion,
+    verdict::{Baseline, Conclusion},
 };
 
 /// Runs a future to its end.
@@ -31,6 +32,10 @@ pub(super) fn run(arguments: &RunArguments, console: &Console) -> u8 {
         Ok(chosen) => chosen,
         Err(status) => return status,
     };
+    let baselines = match arguments.baseline.as_deref().map(kept::find).transpose() {
+        Ok(found) => found.unwrap_or_default(),
+        Err(failed) => return kept::fail(failed, console),
+    };
     let (documents, statuses) = block_on(async {
         let stop = StopSignal::default();
         listen(stop.clone(), console);
@@ -40,7 +45,8 @@ pub(super) fn run(arguments: &RunArguments, console: &Console) -> u8 {
             if stop.is_stopped() {
                 break;
             }
-            let (document, status) = run_file(file, arguments, console, &stop).await;
+            let (document, status) = run_file(file, arguments, &baselines, console, &stop).await;
+            statuses.extend(keep(&document, arguments, console).await);
             documents.push(document);
             statuses.push(status);
         }
@@ -144,10 +150,12 @@ pub(super) fn listen(stop: StopSignal, console: &Console) {
 async fn run_file(
     file: &Path,
     arguments: &RunArguments,
+    baselines: &[Document],
     console: &Console,
     stop: &StopSignal,
 ) -> (Reported, u8) {
-    let options = arguments.shared.options(file);
+    let mut options = arguments.shared.options(file);
+    options.baselines = baselines_of(arguments, baselines);
     console.hide(&options.targets.iter().map(|(_, url)| url.clone()).collect::<Vec<_>>());
     let mut watcher = ConsoleWatcher::new(console).ended_by(stop);
     let ended = crate::run::run(&options, stop, &mut watcher).await;
@@ -157,6 +165,39 @@ async fn run_file(
         true => String::new(),
         false => report::table(document, style),
     })
+}
+
+/// The documents that `--baseline` names. Which of them is of the scenario is known once its file is read.
+fn baselines_of(arguments: &RunArguments, documents: &[Document]) -> Vec<Arc<Baseline>> {
+    let Some(name) = &arguments.baseline else { return Vec::new() };
+    let parts = documents.iter().map(|document| document.clone().into_parts().0);
+    parts.map(|results| Arc::new(Baseline { name: name.clone(), results })).collect()
+}
+
+/// Keeps a run when it was asked for, and where runs are kept already; a status when that failed.
+async fn keep(reported: &Reported, arguments: &RunArguments, console: &Console) -> Option<u8> {
+    let wanted = arguments.history || arguments.save_baseline.is_some();
+    if arguments.no_history || !(wanted || history::exists(Path::new("."))) {
+        return None;
+    }
+    let Reported::Ran(document) = reported else { return None };
+    let name = arguments.save_baseline.as_deref();
+    match kept::keep(&outputs::masked_document(document, console), name).await {
+        Ok(()) => {
+            let what = name.map(|name| format!(" as the baseline {name}")).unwrap_or_default();
+            console.note(&format!("kept run {}{what}", document.run_id));
+            None
+        }
+        // A run that nobody asked to keep isn't worth a failure.
+        Err(trouble) if !wanted => {
+            console.warning(&format!("the run isn't kept: {}", trouble.message));
+            None
+        }
+        Err(trouble) => {
+            console.error(&trouble);
+            Some(status::COULD_NOT_RUN)
+        }
+    }
 }
 
 /// Prints what came of a file with `print`.

@@ -101,6 +101,9 @@ pub struct Environment {
     pub deadheat: String,
     /// `linux x86_64`.
     pub platform: String,
+    /// The processor's model, as far as the system tells it; `None` in older documents too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
     /// Processors that deadheat could use.
     pub processors: usize,
     /// Workers.

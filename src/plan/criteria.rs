@@ -67,6 +67,10 @@ fn band(
     match (&written.when, &written.grade, &written.otherwise) {
         (Some(when), Some(grade), None) => {
             let condition = condition(scope, metric, when)?;
+            if let Err(error) = condition.refuse_baseline(&when.value) {
+                report(scope, &when.span, &when.value, error);
+                return None;
+            }
             Some(Band { condition: Some(condition), grade: grade.value.clone(), advice })
         }
         (None, None, Some(grade)) => {

@@ -10,7 +10,7 @@ use crate::{
         OperationResults, Overlap, ProbeResults, RaceResults, ReleaseResults, RetryResults, RunResults,
         TimelineEntry, WaitResults,
     },
-    verdict::{Conclusion, GradeResult, ThresholdResult, Verdict},
+    verdict::{Comparison, Conclusion, GradeResult, ThresholdResult, Verdict},
 };
 
 /// Counts up when a field changes its meaning or goes away.
@@ -76,6 +76,8 @@ pub struct Document {
     pub races: Vec<RaceResults>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub probes: Vec<ProbeResults>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Comparison>,
 }
 
 impl Document {
@@ -118,7 +120,7 @@ impl Document {
             races,
             probes,
         } = results;
-        let Verdict { verdict, reasons, grade, thresholds, requirements, grades } = verdict;
+        let Verdict { verdict, reasons, grade, thresholds, requirements, grades, comparison } = verdict;
         Self {
             version: VERSION,
             scenario,
@@ -161,6 +163,7 @@ impl Document {
             incidents,
             races,
             probes,
+            comparison,
         }
     }
 
@@ -208,6 +211,7 @@ impl Document {
             incidents,
             races,
             probes,
+            comparison,
         } = self;
         let results = RunResults {
             scenario,
@@ -245,7 +249,7 @@ impl Document {
             races,
             probes,
         };
-        (results, Verdict { verdict, reasons, grade, thresholds, requirements, grades })
+        (results, Verdict { verdict, reasons, grade, thresholds, requirements, grades, comparison })
     }
 }
 

@@ -79,6 +79,10 @@ fn conditions(results: &[ThresholdResult], section: Section) -> Vec<Finding> {
             (Section::Require, Some(why), _) => {
                 format!("{metric} should be {condition}, which doesn't apply: {why}")
             }
+            _ if result.undecided.is_some() => {
+                let why = result.undecided.as_deref().unwrap_or_default();
+                format!("{metric} should be {condition}, which can't be told: {why}")
+            }
             // A threshold without a meaning is neither held nor broken.
             (_, Some(_), _) => continue,
             (Section::Require, None, observed) => {
@@ -91,7 +95,7 @@ fn conditions(results: &[ThresholdResult], section: Section) -> Vec<Finding> {
         let earlier = results[..index].iter().filter(|other| other.metric == *metric).count();
         found.push(Finding {
             demand: Some((section, metric.clone(), earlier)),
-            fails: section != Section::Require,
+            fails: section != Section::Require && result.undecided.is_none(),
             sentence,
             row: None,
         });

@@ -136,8 +136,9 @@ fn operation_case(name: &str, operation: &OperationResults) -> Case {
 }
 
 fn threshold_case(threshold: &crate::verdict::ThresholdResult) -> Case {
-    let crate::verdict::ThresholdResult { metric, condition, observed, holds, does_not_apply } = threshold;
-    let status = match (does_not_apply, holds, observed) {
+    let crate::verdict::ThresholdResult { metric, condition, observed, holds, does_not_apply, undecided } =
+        threshold;
+    let status = match (does_not_apply.as_ref().or(undecided.as_ref()), holds, observed) {
         (Some(why), _, _) => skipped(why),
         (None, true, _) => TestCaseStatus::success(),
         (None, false, Some(observed)) => {
@@ -152,10 +153,10 @@ fn threshold_case(threshold: &crate::verdict::ThresholdResult) -> Case {
 
 /// A run without what it requires proves nothing, and fails nothing either.
 fn requirement_case(requirement: &crate::verdict::ThresholdResult) -> Case {
-    let crate::verdict::ThresholdResult { metric, condition, observed, holds, does_not_apply } =
+    let crate::verdict::ThresholdResult { metric, condition, observed, holds, does_not_apply, undecided } =
         requirement;
     let observed = observed.as_deref().unwrap_or("not known");
-    let status = match (does_not_apply, holds) {
+    let status = match (does_not_apply.as_ref().or(undecided.as_ref()), holds) {
         (Some(why), _) => skipped(why),
         (None, true) => TestCaseStatus::success(),
         (None, false) => {

@@ -3,10 +3,12 @@
 mod annotations;
 mod cells;
 mod command;
+mod comparison;
 mod cycles;
 mod diagram;
 mod document;
 mod findings;
+mod history;
 mod html;
 mod incidents;
 mod junit;
@@ -26,8 +28,10 @@ mod transcript;
 mod write;
 
 pub use annotations::{Places, annotations};
+pub use comparison::{comparison, comparison_json};
 pub use document::{Document, json};
 pub use findings::Section;
+pub use history::history_table;
 pub use html::{HtmlError, html};
 pub use junit::JunitReport;
 pub use markdown::markdown;

@@ -7,6 +7,7 @@ use anstyle::{AnsiColor, Style as TextStyle};
 
 use super::{
     cells::{grouped, plain, wrapped},
+    comparison,
     document::Document,
     incidents, sections,
 };
@@ -57,6 +58,7 @@ pub fn table(document: &Document, style: &Style) -> String {
         sections::requirements,
         sections::thresholds,
         sections::grades,
+        comparison::section,
         sections::fixtures,
     ] {
         text.push_str(&section(document, style));

@@ -4,8 +4,9 @@
 use super::document::Document;
 
 /// Keys whose texts are of a closed set, or numbers: changed, the document couldn't be read.
-const CLOSED: [&str; 10] = [
+const CLOSED: [&str; 11] = [
     "verdict",
+    "finding",
     "declared",
     "in_force",
     "cause",

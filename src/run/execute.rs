@@ -150,7 +150,13 @@ pub async fn run(
     results.invariants = invariants.map(InvariantState::into_results).unwrap_or_default();
     results.effects = effects;
     results.incidents = verdict::incidents(&plan, &results);
-    let verdict = verdict::judge(&plan.thresholds, &plan.requirements, &plan.grades, &results);
+    let verdict = verdict::judge(
+        &plan.thresholds,
+        &plan.requirements,
+        &plan.grades,
+        &results,
+        options.baseline_of(&results).as_deref(),
+    );
     Ok(Finished { results, verdict, cleanup: closed.trouble })
 }
 
@@ -358,6 +364,7 @@ pub(super) fn environment(plan: &Plan, opened: Option<&Opened>) -> Environment {
     Environment {
         deadheat: env!("CARGO_PKG_VERSION").to_owned(),
         platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        machine: processor_model(),
         processors: processors(),
         concurrency: plan.load.concurrency,
         targets: database
@@ -365,6 +372,13 @@ pub(super) fn environment(plan: &Plan, opened: Option<&Opened>) -> Environment {
             .into_iter()
             .collect(),
     }
+}
+
+/// What Linux tells of the first processor.
+fn processor_model() -> Option<String> {
+    let told = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = told.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
 }
 
 fn processors() -> usize {

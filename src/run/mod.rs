@@ -27,8 +27,9 @@ pub use trouble::{RunError, Trouble};
 use std::{path::PathBuf, sync::Arc};
 
 use crate::{
-    measure::{LiveBoard, RaceBoard},
+    measure::{LiveBoard, RaceBoard, RunResults},
     plan::Plan,
+    verdict::Baseline,
 };
 
 pub use crate::engine::StopSignal;
@@ -47,6 +48,16 @@ pub struct RunOptions {
     pub allowed_hosts: Vec<String>,
     /// `--keep`: leave everything where it is.
     pub keep: bool,
+    /// `--baseline`: the runs that this one may be held against, one for each scenario.
+    pub baselines: Vec<Arc<Baseline>>,
+}
+
+impl RunOptions {
+    /// The baseline of the scenario; where only another scenario has one, that, so that it is said.
+    fn baseline_of(&self, results: &RunResults) -> Option<Arc<Baseline>> {
+        let own = self.baselines.iter().find(|one| one.results.scenario == results.scenario);
+        own.or(self.baselines.first()).cloned()
+    }
 }
 
 /// Somebody who wants to know how the run is going.

@@ -10,6 +10,7 @@ mod choice;
 mod deserializer;
 mod environment;
 mod http;
+mod limit;
 mod load;
 mod load_model;
 mod mask;

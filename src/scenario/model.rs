@@ -65,7 +65,8 @@ pub struct ScenarioFile {
     /// What must hold in the database.
     #[serde(default)]
     pub invariants: Named<Invariant>,
-    /// Conditions on what was measured: `success_rate: "> 80%"`.
+    /// Conditions on what was measured: `success_rate: "> 80%"`; or on it and on the run that `--baseline` names:
+    /// `latency: "p(95) < baseline * 1.1"`.
     #[serde(default)]
     pub thresholds: Named<OneOrMany<Spanned<String>>>,
     /// Conditions without which a run proves nothing: when one doesn't hold, the verdict is

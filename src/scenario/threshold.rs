@@ -7,9 +7,10 @@ use std::{fmt, ops::Range};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::limit;
+pub use super::limit::Limit;
 pub use super::metric::{Metric, MetricName, Statistic, ThresholdError, Unit};
 use super::metric::{as_text, decimal, no_statistic, parse_statistic, trimmed};
-use crate::units;
 
 /// How a measured value is compared with the condition's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,17 +71,15 @@ pub fn applies_to(metric: Metric, statistic: Option<Statistic>) -> Result<(), Th
     }
 }
 
-/// A comparison with a value: `p(95) < 2s`, `> 80%`.
+/// A comparison with a value: `p(95) < 2s`, `> 80%`, `p(95) < baseline * 1.1`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Condition {
     /// The statistic, where the condition names it.
     pub statistic: Option<Statistic>,
     /// How to compare.
     pub comparison: Comparison,
-    /// With what, in `unit`.
-    pub value: f64,
-    /// What `value` is counted in.
-    pub unit: Unit,
+    /// With what.
+    pub limit: Limit,
 }
 
 impl Condition {
@@ -92,8 +91,8 @@ impl Condition {
             true => None,
             false => Some(parse_statistic(text, before)?),
         };
-        let (value, unit) = parse_value(text, trimmed(text, sign.end..text.len()))?;
-        Ok(Self { statistic, comparison, value, unit })
+        let limit = limit::parse(text, trimmed(text, sign.end..text.len()))?;
+        Ok(Self { statistic, comparison, limit })
     }
 
     /// Reads a condition on a metric: unit and statistic must be the metric's. A statistic that
@@ -112,17 +111,33 @@ impl Condition {
             let before = trimmed(text, 0..sign.start);
             ThresholdError { at: if before.is_empty() { sign.clone() } else { before }, ..error }
         })?;
-        let unit = name.metric.unit();
-        if condition.unit != unit {
-            let at = trimmed(text, sign.end..text.len());
-            return Err(wrong_unit(name.metric, &text[at.clone()], condition.unit, at));
+        let at = trimmed(text, sign.end..text.len());
+        match condition.limit.unit() {
+            Some(unit) if unit != name.metric.unit() => {
+                let at = limit::value_place(text, at);
+                Err(wrong_unit(name.metric, &text[at.clone()], unit, at))
+            }
+            _ => Ok(condition),
         }
-        Ok(condition)
     }
 
-    /// Whether a measured value, in the condition's unit, meets it.
-    pub fn holds(&self, measured: f64) -> bool {
-        self.comparison.holds(measured, self.value)
+    /// Refuses a condition on the baseline where there is none to be had: in grades and advice.
+    pub fn refuse_baseline(&self, text: &str) -> Result<(), ThresholdError> {
+        if !self.limit.is_relative() {
+            return Ok(());
+        }
+        let start = text.rfind(limit::BASELINE).unwrap_or_default();
+        Err(ThresholdError::new(
+            "only thresholds and requirements may refer to the baseline",
+            start..start + limit::BASELINE.len(),
+        )
+        .hint("write the value itself, or make a threshold of it"))
+    }
+
+    /// Whether a measured value, in the metric's unit, meets it; `baseline` is the metric's value in the
+    /// baseline, and a condition that refers to it isn't met without one.
+    pub fn holds(&self, measured: f64, baseline: Option<f64>) -> bool {
+        self.limit.value(baseline).is_some_and(|limit| self.comparison.holds(measured, limit))
     }
 }
 
@@ -139,7 +154,7 @@ pub fn format_value(value: f64, unit: Unit) -> String {
 }
 
 /// Without the noise of binary fractions, exact enough to be read back as the same value.
-fn rounded(value: f64) -> String {
+pub(super) fn rounded(value: f64) -> String {
     let short = (value * 1e9).round() / 1e9;
     format!("{short}")
 }
@@ -149,7 +164,7 @@ impl fmt::Display for Condition {
         if let Some(statistic) = self.statistic {
             write!(f, "{statistic} ")?;
         }
-        write!(f, "{} {}", self.comparison, format_value(self.value, self.unit))
+        write!(f, "{} {}", self.comparison, self.limit)
     }
 }
 
@@ -170,6 +185,7 @@ impl MetricCondition {
         let name = MetricName::parse(&text[before.clone()]).map_err(|error| error.moved(before.start))?;
         let condition =
             Condition::parse_for(&name, &text[sign.start..]).map_err(|error| error.moved(sign.start))?;
+        condition.refuse_baseline(text)?;
         Ok(Self { name, condition })
     }
 }
@@ -192,30 +208,6 @@ fn find_comparison(text: &str) -> Result<(Range<usize>, Comparison), ThresholdEr
         None => ThresholdError::new("a condition needs a comparison", 0..text.len())
             .hint("write for example `> 80%` or `p(95) < 2s`"),
     })
-}
-
-fn parse_value(text: &str, at: Range<usize>) -> Result<(f64, Unit), ThresholdError> {
-    let written = &text[at.clone()];
-    if let Some(number) = decimal(written) {
-        return Ok((number, Unit::Count));
-    }
-    if let Some(number) = written.strip_suffix('%').and_then(|number| decimal(number.trim())) {
-        return Ok((number / 100.0, Unit::Share));
-    }
-    if let Some((number, _)) = written.split_once('/')
-        && decimal(number.trim()).is_some()
-        && let Ok(rate) = units::parse_rate(written)
-    {
-        return Ok((rate, Unit::PerSecond));
-    }
-    if let Ok(duration) = units::parse_duration(written) {
-        return Ok((duration.as_secs_f64() * 1e3, Unit::Milliseconds));
-    }
-    let error = match written.is_empty() {
-        true => ThresholdError::new("a condition needs a value", trimmed(text, 0..text.len())),
-        false => ThresholdError::new(format!("`{written}` is not a value"), at),
-    };
-    Err(error.hint("write for example `80%`, `100/s`, `500ms` or `0`"))
 }
 
 fn wrong_unit(metric: Metric, written: &str, found: Unit, at: Range<usize>) -> ThresholdError {
@@ -264,8 +256,13 @@ mod tests {
             ("!= 3", "!= 3", 3.0, Unit::Count),
         ] {
             let condition = Condition::parse(text).unwrap();
-            assert_eq!((condition.to_string().as_str(), condition.unit), (canonical, unit), "{text}");
-            assert!((condition.value - value).abs() < 1e-9, "{text}: {}", condition.value);
+            assert_eq!(
+                (condition.to_string().as_str(), condition.limit.unit()),
+                (canonical, Some(unit)),
+                "{text}"
+            );
+            let limit = condition.limit.value(None).expect("a value");
+            assert!((limit - value).abs() < 1e-9, "{text}: {limit}");
             assert_eq!(Condition::parse(canonical).unwrap(), condition);
         }
     }
@@ -326,7 +323,11 @@ mod tests {
     fn a_metric_and_its_condition_stand_in_one_text() {
         let both = MetricCondition::parse("lock_order_violations > 0").unwrap();
         assert_eq!(both.name.metric, Metric::LockOrderViolations);
-        assert!(both.condition.holds(1.0) && !both.condition.holds(0.0) && !both.condition.holds(f64::NAN));
+        assert!(
+            both.condition.holds(1.0, None)
+                && !both.condition.holds(0.0, None)
+                && !both.condition.holds(f64::NAN, None)
+        );
         assert_eq!(MetricCondition::parse("latency.p(95)>2s").unwrap().to_string(), "latency.p(95) > 2s");
         let text = "  lock_waitz > 0";
         let error = MetricCondition::parse(text).unwrap_err();

@@ -8,7 +8,7 @@ pub(super) fn chosen(advice: &[Advice], results: &RunResults) -> Vec<String> {
     let applies = |one: &&Advice| match &one.when {
         None => true,
         Some(when) => observe(results, &when.name, when.condition.statistic)
-            .is_some_and(|observed| when.condition.holds(observed.value)),
+            .is_some_and(|observed| when.condition.holds(observed.value, None)),
     };
     advice.iter().filter(applies).map(|one| one.text.clone()).collect()
 }

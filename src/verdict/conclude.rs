@@ -2,6 +2,8 @@
 
 use super::{
     Conclusion, ThresholdResult, Verdict,
+    against::{self, Against},
+    difference::compare,
     effects::{effect_doubt, effect_failure},
     grades::{self, FAILED},
     metrics::{inapplicable, observe},
@@ -11,6 +13,14 @@ use crate::{
     plan::{Grade, Threshold},
 };
 
+/// An earlier run that this one is held against.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Baseline {
+    /// What it was called: a name, a run or a file.
+    pub name: String,
+    pub results: RunResults,
+}
+
 /// Judges a run. A failure outranks everything; without one, a run in which nothing overlapped
 /// or contended proves nothing and is inconclusive.
 pub fn judge(
@@ -18,11 +28,15 @@ pub fn judge(
     requirements: &[Threshold],
     grades: &[Grade],
     results: &RunResults,
+    baseline: Option<&Baseline>,
 ) -> Verdict {
-    let threshold_results: Vec<ThresholdResult> =
-        thresholds.iter().map(|threshold| judge_threshold(threshold, results)).collect();
-    let requirements: Vec<ThresholdResult> =
-        requirements.iter().map(|requirement| judge_threshold(requirement, results)).collect();
+    let against = baseline.map(|baseline| Against {
+        baseline,
+        comparison: compare(&baseline.name, &baseline.results, results),
+    });
+    let judged = |one| judge_threshold(one, results, against.as_ref());
+    let threshold_results: Vec<ThresholdResult> = thresholds.iter().map(judged).collect();
+    let requirements: Vec<ThresholdResult> = requirements.iter().map(judged).collect();
     let grade_results: Vec<_> = grades.iter().map(|one| grades::grade(one, results)).collect();
     let broken = results.invariants.iter().any(|invariant| invariant.violated > 0)
         || results.effects.iter().any(|effects| !effects.broken.is_empty());
@@ -32,7 +46,7 @@ pub fn judge(
         grades::worst(&grade_results, grades)
     };
     let failures = failures(results, &threshold_results);
-    let mut doubts = doubts(results, &requirements);
+    let mut doubts = doubts(results, &requirements, &threshold_results);
     if failures.is_empty() {
         // Who has found something has met something.
         doubts.extend(nothing_met(results));
@@ -48,19 +62,38 @@ pub fn judge(
         (true, false) => (Conclusion::Inconclusive, doubts),
         (true, true) => (Conclusion::Pass, passes(results, &threshold_results)),
     };
-    Verdict { verdict, reasons, grade, thresholds: threshold_results, requirements, grades: grade_results }
+    Verdict {
+        verdict,
+        reasons,
+        grade,
+        thresholds: threshold_results,
+        requirements,
+        grades: grade_results,
+        comparison: against.map(|against| against.comparison),
+    }
 }
 
-fn judge_threshold(threshold: &Threshold, results: &RunResults) -> ThresholdResult {
+fn judge_threshold(
+    threshold: &Threshold,
+    results: &RunResults,
+    against: Option<&Against<'_>>,
+) -> ThresholdResult {
     let does_not_apply = inapplicable(results, &threshold.metric).map(str::to_owned);
     let observed = observe(results, &threshold.metric, threshold.condition.statistic)
         .filter(|_| does_not_apply.is_none());
+    let limit = against::limit(threshold, against);
+    let holds = observed.is_some_and(|observed| threshold.condition.holds(observed.value, limit.baseline));
+    let undecided = match (holds, &does_not_apply) {
+        (false, None) => limit.undecided,
+        _ => None,
+    };
     ThresholdResult {
         metric: threshold.name.clone(),
-        condition: threshold.condition.to_string(),
+        condition: limit.condition,
         observed: observed.map(super::Observed::text),
-        holds: observed.is_some_and(|observed| threshold.condition.holds(observed.value)),
+        holds,
         does_not_apply,
+        undecided,
     }
 }
 
@@ -69,7 +102,9 @@ fn failures(results: &RunResults, thresholds: &[ThresholdResult]) -> Vec<String>
         results.aborted.iter().map(|why| format!("the run was ended by {why}")).collect();
     reasons.extend(results.invariants.iter().filter_map(invariant_failure));
     reasons.extend(results.effects.iter().filter_map(effect_failure));
-    for threshold in thresholds.iter().filter(|one| !one.holds && one.does_not_apply.is_none()) {
+    let broken =
+        |one: &&ThresholdResult| !one.holds && one.does_not_apply.is_none() && one.undecided.is_none();
+    for threshold in thresholds.iter().filter(broken) {
         let ThresholdResult { metric, condition, observed, .. } = threshold;
         reasons.push(match observed {
             Some(observed) => format!("{metric} is {observed}, and should be {condition}"),
@@ -93,10 +128,22 @@ fn invariant_failure(invariant: &InvariantResult) -> Option<String> {
     }
 }
 
-fn doubts(results: &RunResults, requirements: &[ThresholdResult]) -> Vec<String> {
-    let mut reasons = Vec::new();
+fn doubts(
+    results: &RunResults,
+    requirements: &[ThresholdResult],
+    thresholds: &[ThresholdResult],
+) -> Vec<String> {
+    let undecided = |one: &ThresholdResult| {
+        let why = one.undecided.as_ref()?;
+        Some(format!("{} should be {}, which can't be told: {why}", one.metric, one.condition))
+    };
+    let mut reasons: Vec<String> = thresholds.iter().filter_map(undecided).collect();
     for requirement in requirements.iter().filter(|requirement| !requirement.holds) {
         let ThresholdResult { metric, condition, observed, does_not_apply, .. } = requirement;
+        if let Some(why) = &requirement.undecided {
+            reasons.push(format!("{metric} should be {condition}, which can't be told: {why}"));
+            continue;
+        }
         if let Some(why) = does_not_apply {
             reasons.push(format!("{metric} should be {condition}, which doesn't apply: {why}"));
             continue;

@@ -23,7 +23,7 @@ pub(super) fn grade(grade: &Grade, results: &RunResults) -> GradeResult {
     let matches = |band: &Band| match &band.condition {
         None => true,
         Some(condition) => observe(results, &grade.metric, condition.statistic)
-            .is_some_and(|observed| condition.holds(observed.value)),
+            .is_some_and(|observed| condition.holds(observed.value, None)),
     };
     let statistic = grade.bands.iter().find_map(|band| band.condition.as_ref()?.statistic);
     let applies = inapplicable(results, &grade.metric).is_none();

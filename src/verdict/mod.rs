@@ -4,7 +4,9 @@
 //! clocks, files and the database.
 
 mod advice;
+mod against;
 mod conclude;
+mod difference;
 mod effects;
 mod grades;
 mod incidents;
@@ -12,7 +14,8 @@ mod metrics;
 mod probes;
 mod races;
 
-pub use conclude::judge;
+pub use conclude::{Baseline, judge};
+pub use difference::{ComparedRun, Comparison, Difference, Finding, OperationPair, compare};
 pub use effects::{difference, effect_failure};
 pub use incidents::incidents;
 pub use metrics::{Observed, observe};
@@ -34,6 +37,9 @@ pub struct Verdict {
     #[serde(default)]
     pub requirements: Vec<ThresholdResult>,
     pub grades: Vec<GradeResult>,
+    /// What differs from the baseline, when one was given.
+    #[serde(default)]
+    pub comparison: Option<Comparison>,
 }
 
 /// Pass, fail, or neither.
@@ -71,6 +77,10 @@ pub struct ThresholdResult {
     /// Why it has no meaning on this kind of database; it counts neither as held nor as broken.
     #[serde(default)]
     pub does_not_apply: Option<String>,
+    /// Why it can't be told whether it holds: there is no baseline, or the runs' own noise is larger. It is
+    /// a doubt then, and no failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undecided: Option<String>,
 }
 
 /// The grade of a metric.

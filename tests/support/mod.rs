@@ -6,6 +6,7 @@ pub mod hostile;
 pub mod http;
 pub mod proxy;
 pub mod races;
+pub mod terminal;
 
 use std::{
     path::{Path, PathBuf},

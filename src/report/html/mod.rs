@@ -4,6 +4,7 @@
 //! charts are made here. Absent on purpose: scripts, and anything that the page would load.
 
 mod bins;
+mod comparison;
 mod cycles;
 mod latencies;
 mod scale;

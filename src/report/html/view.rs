@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{
     bins::{Bin, bins},
+    comparison::ComparisonView,
     cut,
     cycles::{self, CycleView},
     latencies, timeline,
@@ -194,6 +195,8 @@ pub(super) struct RunView {
     does_not_apply: Vec<Named<String>>,
     /// Transactions that ran at another level than declared.
     strayed: u64,
+    /// With the baseline, when there is one.
+    comparison: Option<ComparisonView>,
     levels: Vec<&'static str>,
     edges: Vec<Edge>,
     cycles: Vec<CycleView>,
@@ -235,7 +238,7 @@ impl RunView {
             broken_thresholds: document
                 .thresholds
                 .iter()
-                .filter(|one| !one.holds && one.does_not_apply.is_none())
+                .filter(|one| !one.holds && one.does_not_apply.is_none() && one.undecided.is_none())
                 .cloned()
                 .collect(),
             unmet_requirements: document.requirements.iter().filter(|one| !one.holds).cloned().collect(),
@@ -252,6 +255,7 @@ impl RunView {
             declared_orders: named(&document.lock_order.declared),
             does_not_apply: named(&document.does_not_apply),
             strayed: strayed(document),
+            comparison: document.comparison.as_ref().map(ComparisonView::new),
             levels: levels(document),
             timeline: chart(&format!("{id}-time"), |width, id, class| {
                 timeline::timeline(document, width, id, class)

@@ -1,6 +1,7 @@
 //! Markdown for a pull request or a job summary, as GitHub reads it: verdict and what broke
 //! first, details folded. Text from outside stays text.
 
+mod comparison;
 mod escape;
 mod locks;
 mod sections;
@@ -72,6 +73,7 @@ fn run(document: &Document) -> String {
         sections::demands,
         sections::grades,
         locks::deadlocks,
+        comparison::section,
         sections::waits,
         sections::failures,
         sections::repeat,

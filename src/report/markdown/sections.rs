@@ -176,9 +176,10 @@ pub(super) fn demands(document: &Document) -> String {
     let conditions = document.thresholds.iter().map(|one| (one, "**broken**"));
     for (one, broken) in conditions.chain(document.requirements.iter().map(|one| (one, "**inconclusive**")))
     {
-        let (unknown, broken) = match one.does_not_apply {
-            Some(_) => ("–", "doesn't apply"),
-            None => ("no samples", broken),
+        let (unknown, broken) = match (&one.does_not_apply, &one.undecided) {
+            (Some(_), _) => ("–", "doesn't apply"),
+            (None, Some(_)) => ("no samples", "undecided"),
+            (None, None) => ("no samples", broken),
         };
         let observed = one.observed.as_deref().unwrap_or(unknown);
         let result = if one.holds { "holds" } else { broken };

@@ -12,6 +12,9 @@ use super::{
 };
 use crate::verdict::ThresholdResult;
 
+/// It can't be told whether a condition holds.
+const UNDECIDED: &str = "undecided";
+
 /// Without these the run proves nothing.
 pub(in crate::report) fn requirements(document: &Document, style: &Style) -> String {
     demands("Requirements", "requirement", &document.requirements, style)
@@ -35,10 +38,11 @@ fn demands(heading: &str, column: &str, demands: &[ThresholdResult], style: &Sty
                 Some(_) => "",
                 None => "no samples",
             })),
-            match (&demand.does_not_apply, demand.holds) {
-                (Some(_), _) => text(DOES_NOT_APPLY),
-                (None, true) => verdict_cell("holds", true),
-                (None, false) => verdict_cell("broken", false),
+            match (&demand.does_not_apply, &demand.undecided, demand.holds) {
+                (Some(_), _, _) => text(DOES_NOT_APPLY),
+                (None, Some(_), _) => text(UNDECIDED),
+                (None, None, true) => verdict_cell("holds", true),
+                (None, None, false) => verdict_cell("broken", false),
             },
         ]);
     }
