@@ -9,7 +9,7 @@ use crate::run::RunOptions;
 
 /// Runs concurrency and stress tests of transactional systems from scenario files.
 #[derive(Debug, Parser)]
-#[command(name = "deadheat", version, propagate_version = true, arg_required_else_help = true)]
+#[command(name = "deadheat", version, propagate_version = true)]
 #[command(
     after_help = "Exit status: 0 pass, 1 fail, 2 usage or invalid scenario, 3 could not run, 4 inconclusive, 130 interrupted."
 )]
@@ -17,7 +17,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     pub global: Global,
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
 }
 
 /// Options of every command.
@@ -33,6 +33,8 @@ pub(super) struct Global {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Choose a scenario and a command by arrow keys
+    Menu,
     /// Run scenarios: fixtures, load, invariants, verdict, reports, cleanup
     Run(RunArguments),
     /// Make reports of result documents; without options, the table of the terminal

@@ -11,6 +11,8 @@ mod history;
 mod import;
 mod init;
 mod kept;
+mod menu;
+mod offers;
 mod outputs;
 mod places;
 mod probe;
@@ -39,13 +41,37 @@ mod status {
 
 /// Parses the arguments and runs the command.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let console = Console::new(&arguments.global);
-    ExitCode::from(dispatch(arguments.command, &console))
+    let Arguments { global, command } = Arguments::parse();
+    let console = Console::new(&global);
+    ExitCode::from(match command {
+        None | Some(Command::Menu) => by_menu(&console),
+        Some(command) => dispatch(command, &console),
+    })
+}
+
+/// Lets the user choose the command. Without somebody who could, the help is all there is to say.
+fn by_menu(console: &Console) -> u8 {
+    if !menu::is_possible() {
+        console.say(&Arguments::command().render_help().to_string());
+        return status::USAGE;
+    }
+    let chosen = match menu::choose(console) {
+        Ok(chosen) => chosen,
+        Err(status) => return status,
+    };
+    match Arguments::try_parse_from(std::iter::once("deadheat".to_owned()).chain(chosen)) {
+        Ok(Arguments { command: Some(command), .. }) => dispatch(command, console),
+        Ok(Arguments { command: None, .. }) => status::USAGE,
+        Err(error) => {
+            console.say(&error.to_string());
+            status::USAGE
+        }
+    }
 }
 
 fn dispatch(command: Command, console: &Console) -> u8 {
     match command {
+        Command::Menu => by_menu(console),
         Command::Run(run) => self::run::run(&run, console),
         Command::Report(report) => self::report::report(&report, console),
         Command::Race(race) => self::race::race(&race, console),
