@@ -48,8 +48,10 @@ impl Terminal {
         self.child.id()
     }
 
+    /// Row by row: a line that fills its row isn't joined with the next one.
     pub fn screen(&self) -> String {
-        self.parser.lock().expect("no panic").screen().contents()
+        let parser = self.parser.lock().expect("no panic");
+        parser.screen().rows(0, Self::COLUMNS).collect::<Vec<_>>().join("\n")
     }
 
     pub fn is_cursor_shown(&self) -> bool {
