@@ -119,6 +119,7 @@ fn annotations_stand_at_the_lines_that_are_known() {
         observed: Some("1%".to_owned()),
         holds: false,
         does_not_apply: None,
+        undecided: None,
     }];
     document.reasons.push("3 rows of the run are left in the database".to_owned());
     let lines = HashMap::from([
