@@ -63,9 +63,7 @@ fn ask(found: &[Found], theme: &dyn Theme, console: &Console) -> dialoguer::Resu
         };
         last = scenario;
         let found = &found[scenario];
-        if let Some(description) = &found.description {
-            console.say(&format!("  {description}"));
-        }
+        console.say(&format!("{}: {}", found.name, found.file.display()));
         let lines: Vec<String> =
             found.offers.iter().enumerate().map(|(n, one)| one.line(n + 1, width)).collect();
         // Esc goes back to the list.
@@ -97,7 +95,13 @@ fn select(
     lines: &[String],
     at: usize,
 ) -> dialoguer::Result<Option<usize>> {
-    Select::with_theme(theme).with_prompt(prompt).items(lines).default(at).max_length(12).interact_opt()
+    Select::with_theme(theme)
+        .with_prompt(prompt)
+        .items(lines)
+        .default(at)
+        .max_length(12)
+        .report(false)
+        .interact_opt()
 }
 
 /// As a shell would take it.

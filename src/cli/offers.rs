@@ -99,8 +99,7 @@ fn scenarios_in(folder: &Path, depth: usize, into: &mut Vec<PathBuf>) {
 /// `None` for what isn't a scenario. One with mistakes is offered to be checked.
 fn read(file: &Path) -> Option<Found> {
     let text = std::fs::read_to_string(file).ok()?;
-    let begins_like_one = text.lines().any(|line| line.starts_with("version")) && text.contains("name");
-    if !begins_like_one {
+    if !text.lines().any(says_version) {
         return None;
     }
     let shown = file.display().to_string();
@@ -138,6 +137,13 @@ fn read(file: &Path) -> Option<Found> {
     }
     offers.push(plain("Explain: print what it does", "explain"));
     Some(Found { file: file.to_owned(), name: plan.name, description: plan.description, offers })
+}
+
+/// `version: 1` or `version = 1`, which no other kind of file begins with.
+fn says_version(line: &str) -> bool {
+    let code = line.split('#').next().unwrap_or_default();
+    let code: String = code.split_whitespace().collect();
+    matches!(code.as_str(), "version:1" | "version=1")
 }
 
 /// The multiplier as written, when the scenario has one.
@@ -187,6 +193,7 @@ mod tests {
         let write =
             |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
         write("compose.yaml", "services: {}\n");
+        write("Cargo.toml", "[package]\nname = \"x\"\nversion = \"1.0.0\"\n");
         write("broken.yaml", "version: 1\nname: broken\noperations: 7\n");
         write("notes.txt", "version: 1\nname: x\n");
         let found = find(folder.path());
