@@ -83,6 +83,8 @@ pub(super) struct Shared {
     pub tickets: AtomicU64,
     /// Operations of an open load that were started.
     pub started: AtomicU64,
+    /// Measured operations that met another one, where the load ends by their number.
+    pub overlapped: AtomicU64,
     /// Operations by weight: the running sum of the weights up to each.
     pub cumulative: Vec<f64>,
     /// Becomes the moment of the release.
@@ -107,8 +109,8 @@ impl Shared {
             .collect();
         let requests = plan.requests.iter().map(PreparedRequest::new);
         let requests = requests.collect::<Result<_, _>>()?;
-        let (tickets, started) = (AtomicU64::new(0), AtomicU64::new(0));
+        let (tickets, started, overlapped) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
         let release = watch::Sender::new(None);
-        Ok(Self { settings, barriers, requests, tickets, started, cumulative, release })
+        Ok(Self { settings, barriers, requests, tickets, started, overlapped, cumulative, release })
     }
 }

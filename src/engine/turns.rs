@@ -78,7 +78,7 @@ impl Worker {
         let (share, until) = self.share(plan);
         let mut iteration = 0;
         while u64::from(iteration) < share && !stop.is_stopped() {
-            if until.is_some_and(|until| released.elapsed() >= until) {
+            if until.is_some_and(|until| released.elapsed() >= until) || self.has_seen_enough(plan) {
                 break;
             }
             self.heal().await;
@@ -119,6 +119,12 @@ impl Worker {
             let random = RandomStream { seed, worker: RandomStream::ARRIVALS, iteration };
             self.iteration(plan, random, released, Some(intended)).await;
         }
+    }
+
+    /// True when as many operations met as the scenario wants.
+    fn has_seen_enough(&self, plan: &Plan) -> bool {
+        let overlapped = || self.shared.overlapped.load(std::sync::atomic::Ordering::Relaxed);
+        plan.load.enough.is_some_and(|enough| overlapped() >= enough.trials)
     }
 
     /// Replaces a lost connection, with a pause when that isn't possible now.
@@ -165,6 +171,9 @@ impl Worker {
         let outcome = self.operation(plan, operation).await;
         self.tell_effects(operation, &outcome);
         let crowd = self.frame.release_rows();
+        if crowd.met && self.measured && plan.load.enough.is_some() {
+            self.shared.overlapped.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
         let ended = Ended {
             latency: begun.elapsed().saturating_sub(self.met.think),
             backoff: self.met.backoff,

@@ -65,6 +65,7 @@ pub fn collect(results: &mut RunResults, plan: &Plan, collected: Collected<'_>) 
         conflicts: recorder.conflicts,
         trials: all.trials,
         overlapped: all.met,
+        wanted_bound: plan.load.enough.map(|enough| enough.upper_bound),
         pairs: pairs(recorder, &names),
     };
     results.arrivals = arrivals.map(|(planned, started)| ArrivalResults {

@@ -55,9 +55,20 @@ pub struct Overlap {
     /// Of these, those that were on it at the same time as another one, whoever came first.
     #[serde(default)]
     pub overlapped: u64,
+    /// The upper bound of violations at which the load was to end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted_bound: Option<f64>,
     /// Which operations met on a row, most often first.
     #[serde(default)]
     pub pairs: Vec<OverlapPair>,
+}
+
+impl Overlap {
+    /// When none of the overlapped trials showed a violation, fewer than this share do, at 95 % (the rule of
+    /// three).
+    pub fn upper_bound(&self) -> Option<f64> {
+        (self.overlapped > 0).then(|| (3.0 / self.overlapped as f64).min(1.0))
+    }
 }
 
 /// Two operations that were on one fixture row at the same time.

@@ -22,6 +22,7 @@ mod results;
 mod statement_shape;
 mod trail;
 mod transaction_results;
+mod variant;
 mod waits;
 
 pub use anomaly::{End, Touch, TouchKind, anomaly};
@@ -50,4 +51,5 @@ pub use records::{GateRecord, OperationRecord, RequestRecord, RetryRecord, Secon
 pub use results::*;
 pub use trail::Tread;
 pub use transaction_results::*;
+pub use variant::{ComparedRun, ControlOutcome, ControlResults};
 pub use waits::{WaitRecorder, WaitSeen, Waiter};

@@ -15,6 +15,7 @@ use super::{
     probe::ProbeResults,
     race::RaceResults,
     transaction_results::{ApplicationResults, IsolationResults, LockOrderResults, WaitResults},
+    variant::{ComparedRun, ControlResults},
 };
 use crate::outcome::Cause;
 
@@ -88,6 +89,10 @@ pub struct RunResults {
     pub errors: Vec<ErrorSample>,
     /// What the run broke, and the operations that may be to blame.
     pub incidents: Vec<Incident>,
+    /// A run that had to fail, when there is one and the scenario itself didn't fail.
+    pub control: Option<ControlResults>,
+    /// The same with other retry policies.
+    pub compared: Vec<ComparedRun>,
     /// Races by level, when races were driven and no load.
     pub races: Vec<RaceResults>,
     /// Probes of isolation by level, when that was probed and no load was run.

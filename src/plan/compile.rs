@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use super::{
     criteria, invariant,
-    model::{Fixture, Plan, slots},
+    model::{Database, Fixture, Plan, Setup, slots},
     operation, race, running,
     scope::Scope,
-    service, sql, work,
+    service, sql, statement, variant, work,
 };
 use indexmap::IndexMap;
 
@@ -51,8 +51,11 @@ pub fn compile(loaded: &Loaded) -> Result<Compiled, Problems> {
         concurrency: 1,
         fixture_tables: BTreeMap::new(),
     };
-    let plan = compile_parts(&mut scope);
-    let problems = scope.problems;
+    let mut plan = compile_parts(&mut scope);
+    let mut problems = scope.problems;
+    if let Some(plan) = plan.as_mut().filter(|_| !problems.has_errors()) {
+        variant::add(loaded, plan, &mut problems);
+    }
     match plan {
         Some(plan) if !problems.has_errors() => {
             Ok(Compiled { plan, warnings: problems.with_source(loaded.source.clone()) })
@@ -98,6 +101,7 @@ fn compile_parts(scope: &mut Scope<'_>) -> Option<Plan> {
     let grades = criteria::grades(scope);
     super::order::check(scope, &operations);
     let races = race::compile(scope, &before_fixtures, database.as_ref());
+    let setup = setup(scope, database.as_ref());
     let mut operations: Vec<_> = operations.into_iter().collect::<Option<Vec<_>>>()?;
     operations.retain(|operation| operation.weight > 0.0);
     let (races, not_driven) = races?;
@@ -125,6 +129,9 @@ fn compile_parts(scope: &mut Scope<'_>) -> Option<Plan> {
         grades,
         races,
         not_driven,
+        setup: setup?,
+        control: None,
+        compared: Vec::new(),
         does_not_apply: std::mem::take(&mut scope.does_not_apply),
         unchecked: None,
         notes: Vec::new(),
@@ -132,6 +139,24 @@ fn compile_parts(scope: &mut Scope<'_>) -> Option<Plan> {
     super::lint::check(scope, &plan);
     running::adapt(&mut plan);
     Some(plan)
+}
+
+/// SQL of a control changes tables for good: they must be the run's own.
+fn setup(scope: &mut Scope<'_>, database: Option<&Database>) -> Option<Vec<Setup>> {
+    let mut compiled = Vec::new();
+    for sql in &scope.loaded.file.setup {
+        if database.is_none_or(|database| database.migrations.is_none()) {
+            scope.error(
+                &sql.span(),
+                "SQL of a control needs tables of the run's own",
+                Some("give the database target `migrations`, or patch a step instead".into()),
+            );
+            return None;
+        }
+        let text = statement::text_for_target(scope, sql)?;
+        compiled.push(Setup { text: text.value.clone(), span: text.span.clone() });
+    }
+    Some(compiled)
 }
 
 fn check_header(scope: &mut Scope<'_>) {

@@ -61,6 +61,9 @@ fn load_text(plan: &Plan, text: &mut String) {
     };
     let release = if plan.load.release_together { ", released together" } else { "" };
     line!(text, "\nload: {} workers, {work}{release}", plan.load.concurrency);
+    if let Some(enough) = plan.load.enough {
+        line!(text, "  ends after {} overlapped trials", enough.trials);
+    }
     if !plan.load.warmup.is_zero() {
         line!(text, "  the first {} aren't measured", format_duration(plan.load.warmup));
     }
@@ -288,6 +291,16 @@ fn judgement(plan: &Plan, text: &mut String) {
         for account in &plan.accounts {
             line!(text, "  {}", account.name);
         }
+    }
+    if let Some(control) = &plan.control {
+        line!(text, "\ncontrol, which must break: {}", control.expect);
+        for patch in &control.patches {
+            line!(text, "  {patch}");
+        }
+    }
+    if !plan.compared.is_empty() {
+        let names: Vec<&str> = plan.compared.iter().map(|one| one.name.as_str()).collect();
+        line!(text, "\nretry policies compared: {}", names.join(", "));
     }
     if !plan.requirements.is_empty() {
         line!(text, "\nrequired, or the run proves nothing");

@@ -30,6 +30,7 @@ mod sql_step;
 mod statement;
 mod step;
 mod tables;
+mod variant;
 mod work;
 
 pub use arrivals::{Arrivals, Piece};
@@ -44,3 +45,4 @@ pub use request::*;
 pub use retry::{Jitter, Retried, RetryPolicy};
 pub use sql::quote_identifier;
 pub use tables::{tables_locked, tables_named};
+pub use variant::{Compared, Control, Expected};

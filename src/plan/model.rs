@@ -13,6 +13,7 @@ use super::{
     race::Race,
     request::{Gate, Request, RequestIndex, Service},
     retry::{Retried, RetryPolicy},
+    variant::{Compared, Control},
 };
 use crate::{
     dialect::{Begin, Dialect},
@@ -70,6 +71,11 @@ pub struct Plan {
     pub requirements: Vec<Threshold>,
     pub grades: Vec<Grade>,
     pub races: Vec<Race>,
+    /// SQL before fixtures are made: the change of a control.
+    pub setup: Vec<Setup>,
+    pub control: Option<Control>,
+    /// Empty, or two and more.
+    pub compared: Vec<Compared>,
     /// What couldn't be checked whatever happens, and why: the verdict can't be `pass`.
     pub unchecked: Option<String>,
     /// For people, before the run.
@@ -78,6 +84,14 @@ pub struct Plan {
     pub does_not_apply: IndexMap<String, String>,
     /// Races at levels that don't apply.
     pub not_driven: Vec<super::race::NotDriven>,
+}
+
+/// SQL that a control runs before its fixtures are made.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    pub text: String,
+    /// Where it stands in the file.
+    pub span: std::ops::Range<usize>,
 }
 
 /// The database that a scenario works on.
@@ -293,8 +307,19 @@ pub struct Load {
     pub warmup: Duration,
     /// All workers leave one barrier.
     pub release_together: bool,
+    /// Overlapped trials after which the load ends.
+    pub enough: Option<Enough>,
     /// Causes that end the whole run.
     pub abort_on: Vec<Retried>,
+}
+
+/// When so much was seen that the load may end.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Enough {
+    /// The share of trials that must be excluded, at 95 %.
+    pub upper_bound: f64,
+    /// Trials without a violation that exclude it.
+    pub trials: u64,
 }
 
 /// When a run is done.

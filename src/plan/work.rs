@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     arrivals::{Arrivals, Piece},
-    model::{Load, Work},
+    model::{Enough, Load, Work},
     operation::constant,
     retry::{self, Retried},
     scope::Scope,
@@ -12,6 +12,7 @@ use super::{
 use crate::{
     expression::Value,
     scenario::{self, Release},
+    units,
 };
 
 /// Most workers, operations of one run, and operations started per second.
@@ -36,6 +37,7 @@ pub(super) fn compile(scope: &mut Scope<'_>, file: &scenario::ScenarioFile) -> O
             work: Work::Iterations(0),
             warmup: Duration::ZERO,
             release_together: false,
+            enough: None,
             abort_on: Vec::new(),
         });
     };
@@ -47,14 +49,51 @@ pub(super) fn compile(scope: &mut Scope<'_>, file: &scenario::ScenarioFile) -> O
     let workers = scope.concurrency;
     constant(scope, "concurrency", Value::from(workers));
     let work = work(scope, written);
+    let enough = match &written.stop_when {
+        Some(stop_when) => Some(enough(scope, written, stop_when)?),
+        None => None,
+    };
     let warmup = written.warmup.map_or(Duration::ZERO, |warmup| warmup.0);
     Some(Load {
         concurrency: workers,
         work: work?,
         warmup,
+        enough,
         release_together: written.release == Some(Release::Together),
         abort_on: causes(scope, &written.abort_on),
     })
+}
+
+/// The rule of three: of `n` trials without a violation follows that fewer than `3 / n` have one, at 95 %.
+fn enough(
+    scope: &mut Scope<'_>,
+    written: &scenario::Load,
+    stop_when: &scenario::Spanned<scenario::StopWhen>,
+) -> Option<Enough> {
+    let text = &stop_when.upper_bound;
+    let share = match units::parse_percent(text.value.trim()) {
+        Ok(share) if share > 0.0 && share <= 1.0 => share,
+        Ok(_) => {
+            scope.error(&text.span, "an upper bound is above 0% and at most 100%", None);
+            return None;
+        }
+        Err(error) => {
+            scope.error(&text.span, error.to_string(), None);
+            return None;
+        }
+    };
+    if written.duration.is_none() || written.iterations.is_some() || written.rate.is_some() {
+        scope.error(
+            &stop_when.span,
+            "`stop_when` goes with `duration`",
+            Some(
+                "add `duration: 60s`, the longest time that it may take, and no `iterations` or `rate`"
+                    .into(),
+            ),
+        );
+        return None;
+    }
+    Some(Enough { upper_bound: share, trials: (3.0 / share).ceil() as u64 })
 }
 
 fn work(scope: &mut Scope<'_>, written: &scenario::Load) -> Option<Work> {

@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     measure::{
-        ApplicationResults, ArrivalResults, DeadlockResults, EffectResults, Environment, ErrorSample,
-        FixtureResults, GateResults, Incident, InvariantResult, IsolationResults, LockOrderResults,
-        OperationResults, Overlap, ProbeResults, RaceResults, ReleaseResults, RetryResults, RunResults,
-        TimelineEntry, WaitResults,
+        ApplicationResults, ArrivalResults, ComparedRun, ControlResults, DeadlockResults, EffectResults,
+        Environment, ErrorSample, FixtureResults, GateResults, Incident, InvariantResult, IsolationResults,
+        LockOrderResults, OperationResults, Overlap, ProbeResults, RaceResults, ReleaseResults,
+        RetryResults, RunResults, TimelineEntry, WaitResults,
     },
     verdict::{Comparison, Conclusion, GradeResult, ThresholdResult, Verdict},
 };
@@ -72,6 +72,10 @@ pub struct Document {
     pub vars: IndexMap<String, String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub incidents: Vec<Incident>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<ControlResults>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub compared: Vec<ComparedRun>,
     #[serde(default)]
     pub races: Vec<RaceResults>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -117,6 +121,8 @@ impl Document {
             timeline,
             errors,
             incidents,
+            control,
+            compared,
             races,
             probes,
         } = results;
@@ -161,6 +167,8 @@ impl Document {
             errors,
             timeline,
             incidents,
+            control,
+            compared,
             races,
             probes,
             comparison,
@@ -209,6 +217,8 @@ impl Document {
             errors,
             timeline,
             incidents,
+            control,
+            compared,
             races,
             probes,
             comparison,
@@ -246,6 +256,8 @@ impl Document {
             timeline,
             errors,
             incidents,
+            control,
+            compared,
             races,
             probes,
         };

@@ -10,7 +10,9 @@ use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStat
 
 use super::{cycles, document::Document, transcript};
 use crate::{
-    measure::{EffectResults, InvariantResult, OperationResults, ProbeResults, RaceResults},
+    measure::{
+        ControlOutcome, EffectResults, InvariantResult, OperationResults, ProbeResults, RaceResults,
+    },
     units::format_percent,
     verdict::{Conclusion, difference, effect_failure, judge_probe, judge_race},
 };
@@ -300,6 +302,17 @@ fn checks(document: &Document) -> Vec<Case> {
     }
     for (what, why) in document.does_not_apply.iter().filter(|(what, _)| *what != "isolation") {
         cases.push(case(&what.replace('_', " "), skipped(why)));
+    }
+    if let Some(control) = &document.control {
+        let text = format!("{}: {}", control.outcome.words(), control.reasons.join("\n"));
+        cases.push(case(
+            "control",
+            match control.outcome {
+                ControlOutcome::Failed => TestCaseStatus::success(),
+                ControlOutcome::FailedOtherwise | ControlOutcome::Passed => skipped(&text),
+                ControlOutcome::CouldNotRun => error(&text),
+            },
+        ));
     }
     let fixtures = &document.fixtures;
     cases.push(case(

@@ -59,6 +59,8 @@ pub fn table(document: &Document, style: &Style) -> String {
         sections::thresholds,
         sections::grades,
         comparison::section,
+        sections::compared,
+        sections::control,
         sections::fixtures,
     ] {
         text.push_str(&section(document, style));

@@ -8,9 +8,9 @@ use super::{
     RunOptions, StopSignal, Watcher,
     database::{self, Closed, Opened},
     deadlocks::{CountedDeadlocks, DeadlockCount},
-    prepare::{load_plan, new_run_id, prepare_statements, seed, statements},
+    prepare::{new_run_id, prepare_statements, seed, statements},
     service::{self, OpenedServices},
-    trouble::{RunError, Trouble},
+    trouble::{RunError, Trouble, statement_problem},
 };
 use crate::{
     dialect::Dialect,
@@ -24,7 +24,7 @@ use crate::{
         Collected, EffectResults, Environment, FixtureResults, LiveBoard, RunResults, TableRows, collect,
     },
     plan::Plan,
-    scenario::{Problem, Problems, Source},
+    scenario::{Problems, Source},
     target::Session,
     verdict::{self, Verdict},
 };
@@ -46,39 +46,28 @@ struct Measured {
     deadlocks: Option<DeadlockCount>,
 }
 
-/// Runs a scenario from its file to its verdict.
+/// Runs a plan, with the seed that the options name.
 ///
 /// # Errors
 /// When the scenario is wrong or the run couldn't be made. Whatever was made until then has been
 /// removed, or is in the ledger for `clean`.
-pub async fn run(
+pub(super) async fn run_plan(
+    plan: &Arc<Plan>,
+    source: &Source,
     options: &RunOptions,
     stop: &StopSignal,
     watcher: &mut dyn Watcher,
 ) -> Result<Finished, RunError> {
-    // 1. The file becomes a plan.
-    let (compiled, source) =
-        load_plan(&options.file, &options.vars, &options.targets).map_err(RunError::Scenario)?;
-    let plan = Arc::new(compiled.plan);
-    watcher.secrets(&plan.secrets);
-    if plan.operations.is_empty() {
-        let problem = Problem::error("the scenario has no operations, only races");
-        let problem = problem.hint(format!("drive them with `deadheat race {}`", options.file.display()));
-        return Err(RunError::Scenario(Problems::from(problem).with_source(source)));
-    }
-    plan.notes.iter().for_each(|note| watcher.stage(note));
-    // As many digits as a person can copy.
-    let seed = options.seed.unwrap_or_else(|| rand::random::<u32>().into());
-    let options = RunOptions { seed: Some(seed), ..options.clone() };
+    let seed = options.seed.unwrap_or_default();
     let started_at = SystemTime::now();
     let run_id = new_run_id(seed, started_at);
 
-    // 2. What may be touched and what is needed is checked; the database is reached, and everything
+    // 1. What may be touched and what is needed is checked; the database is reached, and everything
     //    that will be made is written down first.
-    service::check_hosts(&plan, &options)?;
-    database::check_descriptors(&plan)?;
+    service::check_hosts(plan, options)?;
+    database::check_descriptors(plan)?;
     let mut opened = match &plan.database {
-        Some(database) => Some(database::open(&plan, database, &run_id, &options, watcher).await?),
+        Some(database) => Some(database::open(plan, database, &run_id, options, watcher).await?),
         None => None,
     };
     let mut results = RunResults {
@@ -92,24 +81,24 @@ pub async fn run(
         started_at: jiff::Timestamp::try_from(started_at)
             .map(|moment| moment.to_string())
             .unwrap_or_default(),
-        environment: environment(&plan, opened.as_ref()),
+        environment: environment(plan, opened.as_ref()),
         unchecked: plan.unchecked.clone(),
         ..RunResults::default()
     };
     let mut run = Run {
-        plan: Arc::clone(&plan),
-        source: &source,
-        options: &options,
+        plan: Arc::clone(plan),
+        source,
+        options,
         run_id: &run_id,
-        board: board(&plan),
+        board: board(plan),
         stop,
         services: OpenedServices::default(),
     };
 
-    // 3. Tables, rows, services, statements, load and invariants. Whatever goes wrong: 4. follows.
+    // 2. Tables, rows, services, statements, load and invariants. Whatever goes wrong: 3. follows.
     let measured = caught(run.stages(&mut opened, &mut results, watcher)).await;
 
-    // 4. Cleanup, always.
+    // 3. Cleanup, always.
     watcher.stage("cleaning up");
     let all_ended = run.services.are_all_started();
     run.services.close(watcher);
@@ -132,7 +121,7 @@ pub async fn run(
         results.fixtures.tables.entry(table.clone()).or_default().remaining = *left;
     }
 
-    // 5. Records become results, results a verdict.
+    // 4. Records become results, results a verdict.
     if let Some(problem) = &outcome.watch_problem {
         watcher.warning(problem);
     }
@@ -141,7 +130,7 @@ pub async fn run(
     let LoadOutcome { recorder, waits, application, duration, arrivals, watch_problem } = outcome;
     let (recorder, waits, board) = (&recorder, &waits, &*run.board);
     let collected = Collected { recorder, waits, application, board, duration, arrivals };
-    collect(&mut results, &plan, collected);
+    collect(&mut results, plan, collected);
     if let (Some(application), Some(counted)) = (&mut results.application, deadlocks) {
         application.deadlocks = counted.deadlocks;
         application.unknown.extend(watch_problem);
@@ -149,7 +138,7 @@ pub async fn run(
     }
     results.invariants = invariants.map(InvariantState::into_results).unwrap_or_default();
     results.effects = effects;
-    results.incidents = verdict::incidents(&plan, &results);
+    results.incidents = verdict::incidents(plan, &results);
     let verdict = verdict::judge(
         &plan.thresholds,
         &plan.requirements,
@@ -272,6 +261,12 @@ impl Run<'_> {
         watcher: &mut dyn Watcher,
     ) -> Result<fixture::Seeded, RunError> {
         opened.make_tables().await?;
+        for setup in &self.plan.setup {
+            opened.session.script(&setup.text).await.map_err(|failure| {
+                let problem = statement_problem(&setup.span, "the control's SQL", &failure);
+                RunError::Scenario(Problems::from(problem).with_source(self.source.clone()))
+            })?;
+        }
         stop_if_interrupted(self.stop)?;
         watcher.stage("making fixtures");
         let seeded = seed(&self.plan, opened).await.map_err(Trouble::from)?;

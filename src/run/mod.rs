@@ -16,13 +16,15 @@ mod search;
 mod service;
 mod shrink;
 mod trouble;
+mod variants;
 
-pub use execute::{Finished, run};
+pub use execute::Finished;
 pub use prepare::{check_connected, load_plan};
 pub use probe::{ProbeOptions, probe};
 pub use race::{RaceOptions, race};
 pub use shrink::{ShrinkOptions, Shrunk, shrink};
 pub use trouble::{RunError, Trouble};
+pub use variants::run;
 
 use std::{path::PathBuf, sync::Arc};
 

@@ -7,10 +7,11 @@ use serde::{Deserialize, Deserializer, de, de::value::MapAccessDeserializer};
 
 use super::{
     http::{Body, StructuredBody},
-    model::{Advice, Literal, Named},
+    model::{Advice, Literal, Named, Retry},
     node::NodeKind,
     spanned::{MAP_OR_VALUE, Spanned},
     step::{Capture, Repeat, SqlText, SqlTexts},
+    variant::RetryChoice,
 };
 
 impl<'de> Deserialize<'de> for Capture {
@@ -136,6 +137,41 @@ impl JsonSchema for Quantity {
         json_schema!({
             "description": "A whole number, or an expression that gives one: `{{ 3 * concurrency }}`.",
             "anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}],
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for RetryChoice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct RetryVisitor;
+        impl<'de> de::Visitor<'de> for RetryVisitor {
+            type Value = RetryChoice;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`none`, `default`, or a map as `retry` has it")
+            }
+            fn visit_newtype_struct<D: Deserializer<'de>>(self, value: D) -> Result<RetryChoice, D::Error> {
+                match String::deserialize(value)?.as_str() {
+                    "none" => Ok(RetryChoice::None),
+                    "default" => Ok(RetryChoice::Default),
+                    other => Err(de::Error::invalid_value(de::Unexpected::Str(other), &RetryVisitor)),
+                }
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<RetryChoice, A::Error> {
+                Retry::deserialize(MapAccessDeserializer::new(map)).map(Box::new).map(RetryChoice::Policy)
+            }
+        }
+        deserializer.deserialize_newtype_struct(MAP_OR_VALUE, RetryVisitor)
+    }
+}
+
+impl JsonSchema for RetryChoice {
+    fn schema_name() -> Cow<'static, str> {
+        "RetryChoice".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A retry policy to compare.",
+            "anyOf": [{"enum": ["none", "default"]}, generator.subschema_for::<Retry>()],
         })
     }
 }

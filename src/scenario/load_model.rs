@@ -32,12 +32,24 @@ pub struct Load {
     /// Causes that end the whole run when an operation fails with one: `connection`, `http_5xx`, ….
     #[serde(default)]
     pub abort_on: Vec<Spanned<String>>,
+    /// Ends the load as soon as enough was seen; `duration` is then the longest time that it may take.
+    #[serde(default)]
+    pub stop_when: Option<Spanned<StopWhen>>,
     /// Time at the start that isn't measured.
     #[serde(default)]
     pub warmup: Option<units::Span>,
     /// `together`: all workers leave one barrier when each has its connection.
     #[serde(default)]
     pub release: Option<Release>,
+}
+
+/// What is enough.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StopWhen {
+    /// As many overlapped trials that, if none of them shows a violation, fewer than this share do, at 95 %:
+    /// `0.1%` is 3,000 trials.
+    pub upper_bound: Spanned<String>,
 }
 
 /// A part of an open load.

@@ -35,6 +35,7 @@ mod target;
 
 pub mod threshold;
 mod toml;
+mod variant;
 mod write;
 mod yaml;
 
@@ -53,4 +54,5 @@ pub use spanned::{OneOrMany, Spanned};
 pub use step::*;
 pub use suggest::{did_you_mean, nearest};
 pub use target::*;
+pub use variant::*;
 pub use write::to_yaml;

@@ -15,6 +15,7 @@ use super::{
     spanned::{OneOrMany, Spanned},
     step::{SqlText, Step},
     target::Target,
+    variant::{Compare, Control},
 };
 use crate::units;
 
@@ -76,6 +77,15 @@ pub struct ScenarioFile {
     /// For a metric its bands from best to worst; the overall grade is the worst one.
     #[serde(default)]
     pub grades: Named<Vec<Band>>,
+    /// A second run, changed so that it must fail: without that a green result proves nothing.
+    #[serde(default)]
+    pub control: Option<Spanned<Control>>,
+    /// The same run with other retry policies, shown beside each other.
+    #[serde(default)]
+    pub compare: Option<Spanned<Compare>>,
+    /// SQL of a control, before fixtures are made.
+    #[serde(skip)]
+    pub setup: Vec<SqlText>,
 }
 
 /// Rows made before the run.

@@ -9,8 +9,9 @@ use super::{
     metrics::{inapplicable, observe},
 };
 use crate::{
-    measure::{InvariantResult, RunResults},
+    measure::{ControlOutcome, InvariantResult, RunResults},
     plan::{Grade, Threshold},
+    units::format_percent,
 };
 
 /// An earlier run that this one is held against.
@@ -152,6 +153,27 @@ fn doubts(
         reasons
             .push(format!("{metric} is {observed}, and the run proves nothing unless it is {condition}"));
     }
+    if let Some(control) = results.control.as_ref().filter(|one| one.outcome != ControlOutcome::Failed) {
+        let why = match (control.outcome, control.reasons.first()) {
+            (ControlOutcome::Passed, _) | (_, None) => String::new(),
+            (_, Some(reason)) => format!(" ({reason})"),
+        };
+        reasons.push(format!(
+            "the control {}{why}, and should break {}: the test had no power to find it",
+            control.outcome.words(),
+            if control.expected == "fail" { "the scenario" } else { &control.expected }
+        ));
+    }
+    if let (Some(wanted), bound) = (results.overlap.wanted_bound, results.overlap.upper_bound())
+        && bound.is_none_or(|bound| bound > wanted)
+    {
+        let bound = bound.map_or_else(|| "not known".to_owned(), format_percent);
+        reasons.push(format!(
+            "the upper bound of violations is {bound} after {} overlapped trials, and should come down to {}",
+            results.overlap.overlapped,
+            format_percent(wanted)
+        ));
+    }
     if results.interrupted {
         reasons.push("the run was interrupted".to_owned());
     }
@@ -208,6 +230,18 @@ fn passes(results: &RunResults, thresholds: &[ThresholdResult]) -> Vec<String> {
         Some((only, [])) => format!("{only} held"),
         Some((last, others)) => format!("{} and {last} held", others.join(", ")),
     }];
+    let asked = results.invariants.len() + results.effects.len() > 0;
+    if let Some(bound) = results.overlap.upper_bound().filter(|_| asked) {
+        reasons.push(format!(
+            "0 violations in {} overlapped trials: fewer than {} at 95 %",
+            results.overlap.overlapped,
+            format_percent(bound)
+        ));
+    }
+    if let Some(control) = &results.control {
+        let why = control.reasons.first().map(String::as_str).unwrap_or_default();
+        reasons.push(format!("the control failed, as it must: {why}"));
+    }
     let unjudged = thresholds.len() - applying(thresholds) + inapplicable_invariants(results);
     if unjudged > 0 {
         reasons.push(format!(

@@ -116,6 +116,9 @@ fn race(
         description: written.description.clone(),
         plan: Arc::new(Plan {
             accounts: Vec::new(),
+            setup: Vec::new(),
+            control: None,
+            compared: Vec::new(),
             name: file.name.value.clone(),
             description: None,
             tags: Vec::new(),
@@ -136,6 +139,7 @@ fn race(
                 work: Work::Iterations(0),
                 warmup: std::time::Duration::ZERO,
                 release_together: false,
+                enough: None,
                 abort_on: Vec::new(),
             },
             invariants: invariants.into_iter().collect::<Option<_>>()?,

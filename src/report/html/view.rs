@@ -14,14 +14,15 @@ use super::{
 };
 use crate::{
     measure::{
-        Distribution, EffectResults, InvariantResult, OperationResults, RaceResults, TableRows, TargetInfo,
+        ComparedRun, ControlResults, Distribution, EffectResults, InvariantResult, OperationResults,
+        RaceResults, TableRows, TargetInfo,
     },
     report::{
         command, cycles as explained,
         document::Document,
         findings::findings,
         incidents, probe, race,
-        sections::{effect_word, request_sentences},
+        sections::{effect_word, request_sentences, success},
         texts::visible,
     },
     verdict::ThresholdResult,
@@ -118,6 +119,13 @@ impl RaceView {
     }
 }
 
+/// The run with another retry policy.
+#[derive(Debug, Serialize)]
+struct ComparedView {
+    success: String,
+    results: ComparedRun,
+}
+
 /// What operations said they changed of one quantity.
 #[derive(Debug, Serialize)]
 struct EffectView {
@@ -178,6 +186,9 @@ pub(super) struct RunView {
     scenario: Option<String>,
     broken_invariants: Vec<InvariantResult>,
     effects: Vec<EffectView>,
+    control: Option<ControlResults>,
+    control_words: &'static str,
+    compared: Vec<ComparedView>,
     broken_thresholds: Vec<ThresholdResult>,
     unmet_requirements: Vec<ThresholdResult>,
     /// What else made the verdict, as sentences.
@@ -234,6 +245,13 @@ impl RunView {
             command: command::repeat(document),
             scenario: text.map(|text| cut(&visible(text), LONGEST_SCENARIO)),
             broken_invariants: document.invariants.iter().filter(broken).cloned().collect(),
+            control: document.control.clone(),
+            control_words: document.control.as_ref().map_or("", |control| control.outcome.words()),
+            compared: document
+                .compared
+                .iter()
+                .map(|run| ComparedView { success: success(run), results: run.clone() })
+                .collect(),
             effects: document.effects.iter().map(EffectView::new).collect(),
             broken_thresholds: document
                 .thresholds

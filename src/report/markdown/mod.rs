@@ -71,6 +71,7 @@ fn run(document: &Document) -> String {
         sections::advice,
         sections::operations,
         sections::demands,
+        sections::variants,
         sections::grades,
         locks::deadlocks,
         comparison::section,

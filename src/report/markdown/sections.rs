@@ -9,7 +9,7 @@ use crate::{
         command,
         document::Document,
         probe, race,
-        sections::{effect_word, request_sentences},
+        sections::{bought, effect_word, request_sentences, success},
     },
     units::{format_millis, format_percent},
     verdict::{Conclusion, judge_probe},
@@ -149,6 +149,44 @@ fn operation_row(name: &str, operation: &OperationResults) -> Vec<String> {
     row.push(grouped(operation.throughput_per_s.round() as u64));
     row.extend([operation.deadlocks, operation.retries].map(grouped));
     row
+}
+
+pub(super) fn variants(document: &Document) -> String {
+    let mut text = String::new();
+    if let Some(control) = &document.control {
+        let patches: Vec<String> = control.patches.iter().map(|patch| code(patch)).collect();
+        let reason = control.reasons.first().map(|reason| format!(": {}", prose(reason)));
+        text.push_str(&format!(
+            "**Control** ({}) {}{}\n",
+            patches.join("; "),
+            control.outcome.words(),
+            reason.unwrap_or_default()
+        ));
+    }
+    if document.compared.is_empty() {
+        return text;
+    }
+    let rows = document.compared.iter().map(|run| {
+        let mut row = vec![code(&run.retry), success(run)];
+        row.extend([run.recovered, run.exhausted, run.failed].map(grouped));
+        row.extend([run.latency_mean_ms, run.latency_p95_ms, run.latency_p99_ms].map(format_millis));
+        row.push(grouped(run.throughput_per_s.round() as u64));
+        row
+    });
+    let header = [
+        "retry",
+        "#success",
+        "#recovered",
+        "#exhausted",
+        "#failed",
+        "#mean",
+        "#95%",
+        "#99%",
+        "#per second",
+    ];
+    let sentence = bought(&document.compared).map(|sentence| format!("\n{}\n", prose(&sentence)));
+    let gap = if text.is_empty() { "" } else { "\n" };
+    format!("{text}{gap}{}{}", table(&header, rows), sentence.unwrap_or_default())
 }
 
 pub(super) fn demands(document: &Document) -> String {

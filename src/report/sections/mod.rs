@@ -10,6 +10,7 @@ mod meeting;
 mod operations;
 mod requests;
 mod transactions;
+mod variants;
 
 pub(super) use application::application;
 pub(super) use checks::{does_not_apply, errors, invariants};
@@ -20,6 +21,7 @@ pub(super) use meeting::{arrivals, gates, overlap, releases};
 pub(super) use operations::{operations, outcomes, retries, times};
 pub(super) use requests::{request_sentences, requests};
 pub(super) use transactions::{isolation, lock_order, waits};
+pub(super) use variants::{bought, compared, control, success};
 
 use super::document::Document;
 use crate::measure::OperationResults;
