@@ -153,7 +153,7 @@ advice = ["plain", {when = "deadlocks > 0", text = "order your locks"}]
 "#;
 
 fn options() -> LoadOptions<'static> {
-    LoadOptions { environment: &|_| None, vars: &[], targets: &[] }
+    LoadOptions { environment: &|_| None, vars: &[], targets: &[], profile: None }
 }
 
 fn loaded(path: &str, text: &str, options: &LoadOptions<'_>) -> Loaded {
@@ -200,7 +200,7 @@ fn overrides_and_the_environment_reach_both() {
     let set = |name: &str| (name == "HOOK").then(|| "a: {b: ${DATABASE_URL}}".to_owned());
     let vars = [("workers".to_owned(), "50".to_owned()), ("code".to_owned(), "${HOME} x".to_owned())];
     let targets = [("db".to_owned(), "postgres://h/db".to_owned())];
-    let options = LoadOptions { environment: &set, vars: &vars, targets: &targets };
+    let options = LoadOptions { environment: &set, vars: &vars, targets: &targets, profile: None };
     for (path, text) in [("a.yaml", YAML), ("a.toml", TOML)] {
         // The target is replaced, so its variable needn't be set any more.
         let text = text.replace("${DATABASE_URL:-embedded}", "${DATABASE_URL}");
@@ -218,7 +218,7 @@ fn overrides_and_the_environment_reach_both() {
 fn overrides_of_what_is_not_there_are_problems() {
     let vars = [("wokers".to_owned(), "50".to_owned())];
     let targets = [("dbx".to_owned(), "postgres://h/db".to_owned())];
-    let options = LoadOptions { environment: &|_| None, vars: &vars, targets: &targets };
+    let options = LoadOptions { environment: &|_| None, vars: &vars, targets: &targets, profile: None };
     let loaded = load_str(Path::new("a.yaml"), YAML, &options).expect("there is a model");
     insta::assert_snapshot!(loaded.problems.render(&loaded.source, false));
 }

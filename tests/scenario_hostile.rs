@@ -13,7 +13,7 @@ use proptest::prelude::*;
 const SOON: Duration = Duration::from_secs(5);
 
 fn options() -> LoadOptions<'static> {
-    LoadOptions { environment: &|_| None, vars: &[], targets: &[] }
+    LoadOptions { environment: &|_| None, vars: &[], targets: &[], profile: None }
 }
 
 /// What is said about a text, which must be soon.

@@ -108,7 +108,7 @@ advise = "x"
 "#;
 
 fn rendered(path: &str, text: &str) -> String {
-    let options = LoadOptions { environment: &|_| None, vars: &[], targets: &[] };
+    let options = LoadOptions { environment: &|_| None, vars: &[], targets: &[], profile: None };
     let rendered = match load_str(Path::new(path), text, &options) {
         Ok(loaded) => {
             format!("{}left out: {:?}", loaded.problems.render(&loaded.source, false), loaded.broken)

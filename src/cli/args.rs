@@ -79,6 +79,9 @@ pub(super) struct ScenarioArguments {
     /// Replace a target's database
     #[arg(long = "target", value_name = "NAME=URL", value_parser = pair)]
     pub targets: Vec<(String, String)>,
+    /// Put a profile of the scenario over it
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
 }
 
 /// Scenarios, and what they may reach.
@@ -98,6 +101,7 @@ impl ReachArguments {
             file: file.to_owned(),
             vars: self.scenario.vars.clone(),
             targets: self.scenario.targets.clone(),
+            profile: self.scenario.profile.clone(),
             seed,
             allowed_hosts: self.allowed_hosts.clone(),
             keep,

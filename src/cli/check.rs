@@ -1,58 +1,93 @@
 //! `check` and `explain`.
 
+use std::path::Path;
+
 use super::{
-    args::{CheckArguments, ExplainArguments},
+    args::{CheckArguments, ExplainArguments, ScenarioArguments},
     console::Console,
     run::{ConsoleWatcher, block_on},
     status,
 };
 use crate::{
     plan,
-    run::{check_connected, load_plan},
+    run::{RunError, RunOptions, check_connected, load_run},
+    scenario::Problems,
 };
 
 pub(super) fn check(arguments: &CheckArguments, console: &Console) -> u8 {
     arguments.files.iter().map(|file| check_file(file, arguments, console)).max().unwrap_or(status::PASS)
 }
 
-fn check_file(file: &std::path::Path, arguments: &CheckArguments, console: &Console) -> u8 {
-    let written = &arguments.reach.scenario;
-    let warnings = if arguments.connect {
-        let options = arguments.reach.options(file, None, false);
-        let mut watcher = ConsoleWatcher::new(console);
-        block_on(check_connected(&options, &mut watcher))
-    } else {
-        load_plan(file, &written.vars, &written.targets)
-            .map(|(compiled, _)| {
-                for race in &compiled.plan.races {
-                    console.note(&format!("race {}: {}", race.name, race.schedules_in_words()));
-                }
-                compiled.warnings
-            })
-            .map_err(crate::run::RunError::Scenario)
+/// A file with the profile that was asked for; without one as it is, then with each that it has.
+pub(super) fn check_file(file: &Path, arguments: &CheckArguments, console: &Console) -> u8 {
+    let options = arguments.reach.options(file, None, false);
+    let (status, profiles) = check_one(&options, arguments, console);
+    if options.profile.is_some() || status != status::PASS {
+        return status;
+    }
+    let with = |profile: String| RunOptions { profile: Some(profile), ..options.clone() };
+    let each = profiles.into_iter().map(|profile| check_one(&with(profile), arguments, console).0);
+    each.max().unwrap_or(status::PASS)
+}
+
+fn options(file: &Path, scenario: &ScenarioArguments) -> RunOptions {
+    RunOptions {
+        file: file.to_owned(),
+        vars: scenario.vars.clone(),
+        targets: scenario.targets.clone(),
+        profile: scenario.profile.clone(),
+        ..RunOptions::default()
+    }
+}
+
+/// The status, and the profiles that the file has.
+fn check_one(options: &RunOptions, arguments: &CheckArguments, console: &Console) -> (u8, Vec<String>) {
+    let shown = match &options.profile {
+        Some(profile) => format!("{} with profile {profile}", options.file.display()),
+        None => options.file.display().to_string(),
     };
-    match warnings {
-        Err(error) => console.run_error(&error),
-        Ok(warnings) => {
-            if !warnings.is_empty() {
-                console.problems(&warnings);
+    let checked = load_run(options).map_err(RunError::Scenario).and_then(|(compiled, _)| {
+        for race in compiled.plan.races.iter().filter(|_| !arguments.connect && options.profile.is_none()) {
+            console.note(&format!("race {}: {}", race.name, race.schedules_in_words()));
+        }
+        let profiles = compiled.plan.profiles.clone();
+        match arguments.connect {
+            true => {
+                let mut watcher = ConsoleWatcher::new(console);
+                Ok((block_on(check_connected(options, &mut watcher))?, profiles))
             }
-            let count = warnings.iter().count();
-            if arguments.strict && count > 0 {
-                return status::USAGE;
+            false => Ok((compiled.warnings, profiles)),
+        }
+    });
+    match checked {
+        Ok((warnings, profiles)) => (tell(&shown, &warnings, arguments.strict, console), profiles),
+        Err(error) => {
+            if options.profile.is_some() {
+                console.note(&format!("{shown}:"));
             }
-            match count {
-                0 => console.note(&format!("{}: ok", file.display())),
-                1 => console.note(&format!("{}: ok, with 1 warning", file.display())),
-                _ => console.note(&format!("{}: ok, with {count} warnings", file.display())),
-            }
-            status::PASS
+            (console.run_error(&error), Vec::new())
         }
     }
 }
 
+fn tell(shown: &str, warnings: &Problems, strict: bool, console: &Console) -> u8 {
+    if !warnings.is_empty() {
+        console.problems(warnings);
+    }
+    let count = warnings.iter().count();
+    if strict && count > 0 {
+        return status::USAGE;
+    }
+    match count {
+        0 => console.note(&format!("{shown}: ok")),
+        1 => console.note(&format!("{shown}: ok, with 1 warning")),
+        _ => console.note(&format!("{shown}: ok, with {count} warnings")),
+    }
+    status::PASS
+}
+
 pub(super) fn explain(arguments: &ExplainArguments, console: &Console) -> u8 {
-    match load_plan(&arguments.file, &arguments.scenario.vars, &arguments.scenario.targets) {
+    match load_run(&options(&arguments.file, &arguments.scenario)) {
         Ok((compiled, _)) => {
             console.hide(&compiled.plan.secrets);
             if !compiled.warnings.is_empty() {

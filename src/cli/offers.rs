@@ -148,7 +148,7 @@ fn says_version(line: &str) -> bool {
 
 /// The multiplier as written, when the scenario has one.
 fn multiplier(text: &str, file: &Path) -> Option<String> {
-    let options = LoadOptions { environment: &|_| None, vars: &[], targets: &[] };
+    let options = LoadOptions { environment: &|_| None, vars: &[], targets: &[], profile: None };
     let loaded = load_str(file, text, &options).ok()?;
     match loaded.file.vars.get(MULTIPLIER)?.kind {
         NodeKind::Int(number) => Some(number.to_string()),

@@ -16,7 +16,7 @@ pub(super) fn places(reported: &Reported) -> Places {
             lines: document
                 .file_text
                 .as_deref()
-                .and_then(|text| lines(Path::new(&document.file), text))
+                .and_then(|text| lines(Path::new(&document.file), text, document.profile.as_deref()))
                 .unwrap_or_default(),
         },
         Reported::CouldNotRun { scenario, .. } => {
@@ -27,16 +27,19 @@ pub(super) fn places(reported: &Reported) -> Places {
 
 type Lines = HashMap<(Section, String), Vec<usize>>;
 
-fn lines(path: &Path, text: &str) -> Option<Lines> {
-    let options = LoadOptions { environment: &|_| None, vars: &[], targets: &[] };
+fn lines(path: &Path, text: &str, profile: Option<&str>) -> Option<Lines> {
+    let options = LoadOptions { environment: &|_| None, vars: &[], targets: &[], profile };
     let loaded = scenario::load_str(path, text, &options).ok()?;
-    let line = |name: &Spanned<String>| loaded.source.line_column(name.span.start).0;
+    let source = &loaded.source;
+    // A line of an included file says nothing in this one.
+    let is_own = |name: &Spanned<String>| source.is_own(name.span.start);
+    let line = |name: &Spanned<String>| source.line_column(name.span.start).0;
     let mut lines = Lines::new();
-    for name in loaded.file.invariants.keys() {
+    for name in loaded.file.invariants.keys().filter(|name| is_own(name)) {
         lines.insert((Section::Invariants, name.value.clone()), vec![line(name)]);
     }
     let mut conditions = |section, named: &Named<OneOrMany<Spanned<String>>>| {
-        for (name, written) in named {
+        for (name, written) in named.iter().filter(|(_, written)| written.iter().all(is_own)) {
             lines.insert((section, name.value.clone()), written.iter().map(line).collect());
         }
     };
@@ -62,7 +65,7 @@ mod tests {
     fn each_condition_has_its_line() {
         let text = "version: 1\nname: x\ninvariants:\n  a: {sql: SELECT 1}\nthresholds:\n  latency:\n    - avg < 1s\n    - \
                     p(95) < 2s\n";
-        let lines = lines(Path::new("x.yaml"), text).expect("a scenario");
+        let lines = lines(Path::new("x.yaml"), text, None).expect("a scenario");
         assert_eq!(lines[&(Section::Invariants, "a".to_owned())], [4]);
         assert_eq!(lines[&(Section::Thresholds, "latency".to_owned())], [7, 8]);
     }

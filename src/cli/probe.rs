@@ -115,6 +115,7 @@ async fn one(
             file: file.to_owned(),
             vars: arguments.scenario.vars.clone(),
             targets: arguments.scenario.targets.clone(),
+            profile: arguments.scenario.profile.clone(),
             seed: arguments.seed,
             allowed_hosts: arguments.allowed_hosts.clone(),
             keep: arguments.keep,

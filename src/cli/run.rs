@@ -8,7 +8,7 @@ use crate::{
     measure::{LiveBoard, RaceBoard},
     plan::Plan,
     report::{self, Document, Progress, Reported, Style, Watched},
-    run::{Finished, RunError, StopSignal, Trouble, Watcher, load_plan},
+    run::{Finished, RunError, StopSignal, Trouble, Watcher, load_run},
     scenario::Problems,
     verdict::{Baseline, Conclusion},
 };
@@ -103,10 +103,9 @@ fn chosen_files<'a>(arguments: &'a RunArguments, console: &Console) -> Result<Ve
     if arguments.only.is_empty() && arguments.tags.is_empty() {
         return Ok(files.collect());
     }
-    let written = &arguments.shared.running.reach.scenario;
     let mut chosen = Vec::new();
     for file in files {
-        let plan = load_plan(file, &written.vars, &written.targets)
+        let plan = load_run(&arguments.shared.options(file))
             .map_err(|problems: Problems| console.run_error(&RunError::Scenario(problems)))?
             .0
             .plan;

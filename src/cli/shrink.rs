@@ -33,6 +33,7 @@ pub(super) fn shrink(arguments: &ShrinkArguments, console: &Console) -> u8 {
     let options = ShrinkOptions {
         run: RunOptions {
             vars: vars.into_iter().collect(),
+            profile: arguments.reach.scenario.profile.clone().or(document.profile.clone()),
             ..arguments.reach.options(&file, arguments.seed, false)
         },
         output: arguments.output.clone(),

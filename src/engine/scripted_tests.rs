@@ -32,7 +32,7 @@ load: {concurrency: 1, iterations: 1}
 ";
 
 fn plan() -> Arc<Plan> {
-    let options = LoadOptions { environment: &|_| None, vars: &[], targets: &[] };
+    let options = LoadOptions { environment: &|_| None, vars: &[], targets: &[], profile: None };
     let loaded = load_str(Path::new("scripted.yaml"), SCENARIO, &options).expect("the scenario is read");
     Arc::new(plan::compile(&loaded).expect("the scenario compiles").plan)
 }

@@ -41,7 +41,7 @@ pub(super) fn scenario(source: &Source) -> (String, Vec<Problem>) {
 
 /// Why a scenario can't be read: it is larger than scenarios may be.
 fn unreadable(text: &str) -> Option<Problem> {
-    let options = LoadOptions { environment: &|_| None, vars: &[], targets: &[] };
+    let options = LoadOptions { environment: &|_| None, vars: &[], targets: &[], profile: None };
     let first = match load_str(Path::new("imported.yaml"), text, &options) {
         Ok(loaded) => loaded.problems.iter().find(|problem| problem.severity == Severity::Error).cloned(),
         Err(problems) => problems.iter().next().cloned(),

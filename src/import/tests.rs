@@ -136,7 +136,7 @@ proptest! {
         let mut problems = Vec::new();
         let text = convert(specification.clone(), "a.spec", "a: [b", &mut problems);
         prop_assert!(problems.is_empty(), "{problems:?}");
-        let options = LoadOptions { environment: &|_| Some("embedded".to_owned()), vars: &[], targets: &[] };
+        let options = LoadOptions { environment: &|_| Some("embedded".to_owned()), vars: &[], targets: &[], profile: None };
         let loaded = load_str(std::path::Path::new("a.yaml"), &text, &options);
         let loaded = loaded.map_err(|problems| TestCaseError::fail(problems.render_own(false) + &text))?;
         prop_assert!(loaded.problems.is_empty(), "{}{}", loaded.problems.render(&loaded.source, false), text);

@@ -34,6 +34,9 @@ pub struct RunResults {
     /// Variables that the command line replaced (`--var`).
     #[serde(default)]
     pub vars: IndexMap<String, String>,
+    /// The profile that the command line chose (`--profile`).
+    #[serde(default)]
+    pub profile: Option<String>,
     /// Unique to the run; prefix of every row and schema that it made.
     pub run_id: String,
     /// Everything random came from this.

@@ -107,7 +107,7 @@ fn body(scope: &mut Scope<'_>, written: &Spanned<scenario::Body>, names: &mut Na
 
 /// Only files beside the scenario or below it.
 fn read_file(scope: &mut Scope<'_>, file: &Spanned<String>) -> Option<Arc<[u8]>> {
-    let folder = scope.loaded.source.path.parent().unwrap_or(Path::new("")).to_owned();
+    let folder = scope.loaded.source.folder_at(file.span.start).to_owned();
     let inside = Path::new(&file.value)
         .components()
         .all(|part| matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir));

@@ -109,6 +109,8 @@ fn compile_parts(scope: &mut Scope<'_>) -> Option<Plan> {
         name: file.name.value.clone(),
         description: file.description.clone(),
         tags: file.tags.clone(),
+        profile: scope.loaded.profile.clone(),
+        profiles: file.profiles.keys().map(|name| name.value.clone()).collect(),
         file: scope.loaded.source.path.clone(),
         globals: Arc::new(scope.globals.clone()),
         constants: std::mem::take(&mut scope.constants),

@@ -39,6 +39,11 @@ fn header(plan: &Plan, text: &mut String) {
     if let Some(description) = &plan.description {
         line!(text, "  {}", description.trim());
     }
+    match (&plan.profile, plan.profiles.as_slice()) {
+        (Some(profile), _) => line!(text, "  profile {profile}"),
+        (None, []) => {}
+        (None, profiles) => line!(text, "  without a profile; there are {}", profiles.join(", ")),
+    }
     if let Some(database) = &plan.database {
         database_text(database, text);
     }

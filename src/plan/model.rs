@@ -44,6 +44,10 @@ pub struct Plan {
     pub name: String,
     pub description: Option<String>,
     pub tags: Vec<String>,
+    /// The profile that was chosen.
+    pub profile: Option<String>,
+    /// The profiles that can be.
+    pub profiles: Vec<String>,
     /// The file as it was named by the user.
     pub file: PathBuf,
     /// Names that every frame has: [`slots`], variables, `secrets`, fixtures.

@@ -166,7 +166,7 @@ fn service(
         location,
         protocol: target.protocol.unwrap_or(HttpVersion::Http1),
         redirects: target.redirects.as_ref().map_or(0, |redirects| redirects.value),
-        ca: target.ca.as_ref().map(|ca| folder.join(&ca.value)),
+        ca: target.ca.as_ref().map(|ca| scope.loaded.source.folder_at(ca.span.start).join(&ca.value)),
         largest_answer: target.largest_answer.as_ref().map_or(LARGEST_ANSWER, |bytes| bytes.value),
         watched,
     })
@@ -314,7 +314,7 @@ pub(super) fn isolation(scope: &mut Scope<'_>, level: &Spanned<Isolation>) -> Op
 
 fn migrations(scope: &mut Scope<'_>, target: &scenario::Target) -> Option<std::path::PathBuf> {
     let written = target.migrations.as_ref()?;
-    let folder = scope.loaded.source.path.parent().unwrap_or(Path::new("")).join(&written.value);
+    let folder = scope.loaded.source.folder_at(written.span.start).join(&written.value);
     let kind = scope.dialect.name();
     let own = folder.join(kind);
     let files = std::fs::read_dir(&own).map(|entries| {
@@ -334,7 +334,7 @@ fn migrations(scope: &mut Scope<'_>, target: &scenario::Target) -> Option<std::p
                 &written.span,
                 format!("can't read the migrations in {}: {error}", own.display()),
                 Some(format!(
-                    "migrations are `.sql` files in a sub-folder `{kind}`, relative to the scenario file"
+                    "migrations are `.sql` files in a sub-folder `{kind}`, relative to the file that names them"
                 )),
             );
             None

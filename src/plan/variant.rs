@@ -145,6 +145,7 @@ fn variant(loaded: &Loaded, file: scenario::ScenarioFile, problems: &mut Problem
     let changed = Loaded {
         source: loaded.source.clone(),
         file,
+        profile: loaded.profile.clone(),
         problems: Problems::new(),
         broken: loaded.broken.clone(),
     };

@@ -2,7 +2,7 @@
 
 use super::document::Document;
 
-/// `deadheat run FILE --var NAME=VALUE --seed N`, or `race` for races, as a shell takes it.
+/// `deadheat run FILE --profile NAME --var NAME=VALUE --seed N`, or `race` for races, as a shell takes it.
 pub(super) fn repeat(document: &Document) -> String {
     let what = match (document.races.is_empty(), document.probes.is_empty()) {
         (_, false) if !is_file(&document.file) => "probe --database",
@@ -11,6 +11,9 @@ pub(super) fn repeat(document: &Document) -> String {
         (true, true) => "run",
     };
     let mut command = format!("deadheat {what} {}", quoted(&document.file));
+    if let Some(profile) = &document.profile {
+        command.push_str(&format!(" --profile {}", quoted(profile)));
+    }
     for (name, value) in &document.vars {
         command.push_str(&format!(" --var {}", quoted(&format!("{name}={value}"))));
     }

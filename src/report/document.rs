@@ -70,6 +70,8 @@ pub struct Document {
     pub file_text: Option<String>,
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub vars: IndexMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub incidents: Vec<Incident>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -94,6 +96,7 @@ impl Document {
             file,
             file_text,
             vars,
+            profile,
             run_id,
             seed,
             started_at,
@@ -134,6 +137,7 @@ impl Document {
             file,
             file_text,
             vars,
+            profile,
             verdict,
             reasons,
             grade,
@@ -184,6 +188,7 @@ impl Document {
             file,
             file_text,
             vars,
+            profile,
             verdict,
             reasons,
             grade,
@@ -229,6 +234,7 @@ impl Document {
             file,
             file_text,
             vars,
+            profile,
             run_id,
             seed,
             started_at,

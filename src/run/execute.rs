@@ -76,6 +76,7 @@ pub(super) async fn run_plan(
         file: options.file.display().to_string(),
         file_text: Some(source.without_secrets()),
         vars: options.vars.iter().cloned().collect(),
+        profile: options.profile.clone(),
         run_id: run_id.clone(),
         seed,
         started_at: jiff::Timestamp::try_from(started_at)

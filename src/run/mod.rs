@@ -19,7 +19,7 @@ mod trouble;
 mod variants;
 
 pub use execute::Finished;
-pub use prepare::{check_connected, load_plan};
+pub use prepare::{check_connected, load_plan, load_run};
 pub use probe::{ProbeOptions, probe};
 pub use race::{RaceOptions, race};
 pub use shrink::{ShrinkOptions, Shrunk, shrink};
@@ -44,6 +44,8 @@ pub struct RunOptions {
     pub vars: Vec<(String, String)>,
     /// `--target NAME=URL`.
     pub targets: Vec<(String, String)>,
+    /// `--profile NAME`.
+    pub profile: Option<String>,
     /// `--seed`; drawn when `None`.
     pub seed: Option<u64>,
     /// `--allow-host`: hosts beside this machine that may be used.

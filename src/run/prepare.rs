@@ -14,7 +14,7 @@ use crate::{
     target::{Failure, Prepared, Session},
 };
 
-/// Reads and compiles a scenario file.
+/// Reads and compiles a scenario file without a profile.
 ///
 /// # Errors
 /// All problems of the file.
@@ -23,8 +23,19 @@ pub fn load_plan(
     vars: &[(String, String)],
     targets: &[(String, String)],
 ) -> Result<(Compiled, Source), Problems> {
+    let (vars, targets) = (vars.to_vec(), targets.to_vec());
+    load_run(&RunOptions { file: file.to_owned(), vars, targets, ..RunOptions::default() })
+}
+
+/// Reads and compiles the scenario of a run.
+///
+/// # Errors
+/// All problems of the file.
+pub fn load_run(options: &RunOptions) -> Result<(Compiled, Source), Problems> {
+    let RunOptions { file, vars, targets, profile, .. } = options;
     let environment = |name: &str| std::env::var(name).ok();
-    let loaded = scenario::load(file, &LoadOptions { environment: &environment, vars, targets })?;
+    let profile = profile.as_deref();
+    let loaded = scenario::load(file, &LoadOptions { environment: &environment, vars, targets, profile })?;
     let compiled = plan::compile(&loaded)?;
     Ok((compiled, loaded.source))
 }
@@ -92,8 +103,7 @@ pub async fn check_connected(
     options: &RunOptions,
     watcher: &mut dyn super::Watcher,
 ) -> Result<Problems, RunError> {
-    let (compiled, source) =
-        load_plan(&options.file, &options.vars, &options.targets).map_err(RunError::Scenario)?;
+    let (compiled, source) = load_run(options).map_err(RunError::Scenario)?;
     let plan = Arc::new(compiled.plan);
     watcher.secrets(&plan.secrets);
     let Some(database) = &plan.database else { return Ok(compiled.warnings) };

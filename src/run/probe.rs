@@ -12,7 +12,7 @@ use super::{
     RunOptions, StopSignal, Watcher,
     database::{self, Closed, Opened},
     execute::{Finished, caught, environment, stop_if_interrupted},
-    prepare::{load_plan, new_run_id},
+    prepare::{load_run, new_run_id},
     race_place::drop_schemas,
     trouble::{RunError, Trouble},
 };
@@ -130,13 +130,11 @@ pub async fn probe(
 
 fn plan_of(options: &ProbeOptions) -> Result<Compiled, RunError> {
     let Some(database) = &options.database else {
-        let run = &options.run;
-        let loaded = load_plan(&run.file, &run.vars, &run.targets).map_err(RunError::Scenario)?;
-        return Ok(loaded.0);
+        return Ok(load_run(&options.run).map_err(RunError::Scenario)?.0);
     };
     let targets = [("database".to_owned(), database.clone())];
     let environment = |name: &str| std::env::var(name).ok();
-    let options = LoadOptions { environment: &environment, vars: &[], targets: &targets };
+    let options = LoadOptions { environment: &environment, vars: &[], targets: &targets, profile: None };
     let wrong = |problems: Problems| {
         // Its places are in a text that the user hasn't written.
         let first = problems.iter().next().map_or("it can't be used", |problem| &problem.message);

@@ -9,7 +9,7 @@ use super::{
     RunOptions, StopSignal, Watcher,
     database::{self, Closed, Opened},
     execute::{Finished, caught, environment, stop_if_interrupted},
-    prepare::{load_plan, new_run_id},
+    prepare::{load_run, new_run_id},
     race_choice::{chosen, with_not_driven},
     race_place::{drop_schemas, levels, mentions, side_by_side},
     service::{self, OpenedServices},
@@ -50,8 +50,7 @@ pub async fn race(
     watcher: &mut dyn Watcher,
 ) -> Result<Finished, RunError> {
     let file = &options.run;
-    let (compiled, source) =
-        load_plan(&file.file, &file.vars, &file.targets).map_err(RunError::Scenario)?;
+    let (compiled, source) = load_run(file).map_err(RunError::Scenario)?;
     let plan = Arc::new(compiled.plan);
     watcher.secrets(&plan.secrets);
     let chosen = chosen(&plan, options, &source)?;

@@ -92,7 +92,8 @@ impl<'a> Bench<'a> {
         let environment = |name: &str| std::env::var(name).ok();
         let known = |(name, _): &&(String, String)| *name == draft.target.0.value;
         let targets: Vec<(String, String)> = self.options.targets.iter().filter(known).cloned().collect();
-        let options = LoadOptions { environment: &environment, vars: &[], targets: &targets };
+        let options =
+            LoadOptions { environment: &environment, vars: &[], targets: &targets, profile: None };
         let loaded =
             scenario::load_str(self.path, &draft.yaml(wanted), &options).map_err(RunError::Scenario)?;
         let plan = Arc::new(plan::compile(&loaded).map_err(RunError::Scenario)?.plan);

@@ -84,11 +84,11 @@ pub async fn shrink(
     watcher: &mut dyn Watcher,
 ) -> Result<Shrunk, RunError> {
     let file = &options.run.file;
-    let (compiled, _) =
-        super::load_plan(file, &options.run.vars, &options.run.targets).map_err(RunError::Scenario)?;
+    let (compiled, _) = super::load_run(&options.run).map_err(RunError::Scenario)?;
     watcher.secrets(&compiled.plan.secrets);
     let incidents = chosen(crate::verdict::incidents(&compiled.plan, results), results, options)?;
-    let (source, mut tree) = scenario::read_tree(file).map_err(RunError::Scenario)?;
+    let (source, mut tree) =
+        scenario::read_tree(file, options.run.profile.as_deref()).map_err(RunError::Scenario)?;
     override_vars(&mut tree, &options.run.vars);
     let path = options.output();
     let seed = options.run.seed.unwrap_or(results.seed);
@@ -227,7 +227,11 @@ impl Search<'_> {
             Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
             _ => PathBuf::from("."),
         };
-        let folders = (folder(&self.source.path), folder(self.bench.path));
+        // Migrations are named relative to the file that names them, which may be an included one.
+        let targets = self.tree.get("targets").map(Node::entries).unwrap_or_default();
+        let named = targets.iter().find_map(|(_, target)| target.get("migrations"));
+        let naming = self.source.path_at(named.map_or(0, |migrations| migrations.span.start));
+        let folders = (folder(naming), folder(self.bench.path));
         let built = build(self.tree, pair, failure, look.rows, (&folders.0, &folders.1));
         let draft = match built {
             Ok(draft) if look.unwrapped => match draft.unwrapped() {

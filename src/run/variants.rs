@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::{
     RunOptions, StopSignal, Watcher,
     execute::{Finished, run_plan},
-    prepare::load_plan,
+    prepare::load_run,
     trouble::RunError,
 };
 use crate::{
@@ -28,8 +28,7 @@ pub async fn run(
     stop: &StopSignal,
     watcher: &mut dyn Watcher,
 ) -> Result<Finished, RunError> {
-    let (compiled, source) =
-        load_plan(&options.file, &options.vars, &options.targets).map_err(RunError::Scenario)?;
+    let (compiled, source) = load_run(options).map_err(RunError::Scenario)?;
     let plan = Arc::new(compiled.plan);
     watcher.secrets(&plan.secrets);
     if plan.operations.is_empty() {

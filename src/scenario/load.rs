@@ -4,12 +4,12 @@
 use std::{collections::BTreeSet, path::Path};
 
 use super::{
-    environment, mask,
+    environment, include, mask,
     model::ScenarioFile,
     node::{Node, NodeKind},
     overrides,
     problem::{Problem, Problems},
-    reader,
+    profile, reader,
     recover::{self, Broken},
     source::{Source, Syntax},
     toml, yaml,
@@ -26,6 +26,8 @@ pub struct LoadOptions<'a> {
     pub vars: &'a [(String, String)],
     /// `--target NAME=URL`: replaces `database` of a target.
     pub targets: &'a [(String, String)],
+    /// `--profile NAME`: what stands under it is put over the scenario.
+    pub profile: Option<&'a str>,
 }
 
 /// A scenario as far as it could be read.
@@ -35,6 +37,8 @@ pub struct Loaded {
     pub source: Source,
     /// What it says, without the parts that have problems.
     pub file: ScenarioFile,
+    /// The profile that was put over it.
+    pub profile: Option<String>,
     /// The problems of its structure.
     pub problems: Problems,
     /// The names of what was left out because of a problem, so that their absence elsewhere
@@ -54,36 +58,58 @@ pub fn load_str(path: &Path, text: &str, options: &LoadOptions<'_>) -> Result<Lo
     finish(source, syntax, options)
 }
 
-/// Reads a scenario file as a tree, without the environment in it.
+/// Reads a scenario file as a tree: what it includes under it, the profile over it, without the
+/// environment in it.
 ///
 /// # Errors
-/// The problems of its syntax.
-pub fn read_tree(path: &Path) -> Result<(Source, Node), Problems> {
-    let (source, syntax) = reader::read(path)?;
-    let (tree, problems) = match syntax {
-        Syntax::Yaml => yaml::parse(&source.text),
-        Syntax::Toml => toml::parse(&source.text),
-    };
-    match tree {
-        Some(tree) if problems.is_empty() => Ok((source, tree)),
-        _ => Err(Problems::from(problems).with_source(source)),
+/// The problems of its syntax, and of what it includes.
+pub fn read_tree(path: &Path, profile: Option<&str>) -> Result<(Source, Node), Problems> {
+    let (mut source, syntax) = reader::read(path)?;
+    let (tree, problems) = whole_tree(&mut source, syntax, profile)?;
+    match problems.is_empty() {
+        true => Ok((source, tree)),
+        false => Err(Problems::from(problems).with_source(source)),
     }
 }
 
-fn finish(mut source: Source, syntax: Syntax, options: &LoadOptions<'_>) -> Result<Loaded, Problems> {
-    let (tree, mut problems) = match syntax {
-        Syntax::Yaml => yaml::parse(&source.text),
-        Syntax::Toml => toml::parse(&source.text),
-    };
+/// Reads a text in its language.
+pub(super) fn syntax_tree(text: &str, syntax: Syntax) -> (Option<Node>, Vec<Problem>) {
+    match syntax {
+        Syntax::Yaml => yaml::parse(text),
+        Syntax::Toml => toml::parse(text),
+    }
+}
+
+/// The tree with included files and the profile in it, when there is one to go on with.
+fn whole_tree(
+    source: &mut Source,
+    syntax: Syntax,
+    profile: Option<&str>,
+) -> Result<(Node, Vec<Problem>), Problems> {
+    let (tree, mut problems) = syntax_tree(&source.text, syntax);
     source.masked = mask::places(&source.text, syntax, tree.as_ref());
-    let Some(mut tree) = tree else { return Err(Problems::from(problems).with_source(source)) };
+    let Some(tree) = tree else { return Err(Problems::from(problems).with_source(source.clone())) };
     let NodeKind::Map(_) = &tree.kind else {
         let problem = Problem::error(format!("a scenario is a map, not {}", tree.kind.describe()))
             .at(tree.span.clone())
             .hint("start with `version: 1`");
-        return Err(Problems::from(problem).with_source(source));
+        return Err(Problems::from(problem).with_source(source.clone()));
     };
+    let mut tree = match include::resolve(source, tree, VERSION) {
+        Ok(tree) => tree,
+        Err(found) => {
+            problems.extend(found);
+            return Err(Problems::from(problems).with_source(source.clone()));
+        }
+    };
+    if let Some(name) = profile {
+        profile::apply(&mut tree, name, &mut problems);
+    }
+    Ok((tree, problems))
+}
 
+fn finish(mut source: Source, syntax: Syntax, options: &LoadOptions<'_>) -> Result<Loaded, Problems> {
+    let (mut tree, mut problems) = whole_tree(&mut source, syntax, options.profile)?;
     let overrides = overrides::take(&mut tree, options, &mut problems);
     let mut broken = Broken::default();
     environment::substitute(&mut tree, &source, options.environment, &mut problems, &mut broken);
@@ -103,7 +129,10 @@ fn finish(mut source: Source, syntax: Syntax, options: &LoadOptions<'_>) -> Resu
     let mut problems = Problems::from(problems);
     problems.edit_texts(|text| mask::hide(text, &secrets));
     match file {
-        Some(file) => Ok(Loaded { source, file, problems, broken: broken.names }),
+        Some(file) => {
+            let profile = options.profile.map(str::to_owned);
+            Ok(Loaded { source, file, profile, problems, broken: broken.names })
+        }
         None => Err(problems.with_source(source)),
     }
 }

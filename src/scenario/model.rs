@@ -11,6 +11,7 @@ use super::{
     choice::{EffectAmount, Quantity},
     load_model::Load,
     node::Node,
+    profile::Profile,
     race::Race,
     spanned::{OneOrMany, Spanned},
     step::{SqlText, Step},
@@ -40,6 +41,14 @@ pub struct ScenarioFile {
     /// Words to choose scenarios by: `deadheat run --tags stress`.
     #[serde(default)]
     pub tags: Vec<String>,
+    /// Scenario files whose content stands under this one's, in this order: targets and fixtures that
+    /// several scenarios share. Paths are relative to the file that names them and stay in the scenario's
+    /// folder. Maps are merged key by key, anything else replaces what it meets.
+    #[serde(default)]
+    pub include: Option<OneOrMany<Spanned<String>>>,
+    /// Parts of a scenario by name, which `--profile NAME` puts over it: another load, other thresholds.
+    #[serde(default)]
+    pub profiles: Named<Profile>,
     /// Values by name, for every expression; `--var NAME=VALUE` replaces one.
     #[serde(default)]
     pub vars: Named<Literal>,

@@ -76,6 +76,27 @@ impl Node {
         }
     }
 
+    /// Moves every place of this node and those below it.
+    pub(super) fn shift(&mut self, by: usize) {
+        let shift = |span: &mut Range<usize>| *span = span.start + by..span.end + by;
+        shift(&mut self.span);
+        match &mut self.kind {
+            NodeKind::List(items) => items.iter_mut().for_each(|item| item.shift(by)),
+            NodeKind::Map(entries) => entries.iter_mut().for_each(|(key, value)| {
+                shift(&mut key.span);
+                value.shift(by);
+            }),
+            _ => {}
+        }
+    }
+
+    /// Takes an entry out, when it is a map that has it.
+    pub(super) fn remove(&mut self, key: &str) -> Option<Node> {
+        let NodeKind::Map(entries) = &mut self.kind else { return None };
+        let at = entries.iter().position(|(name, _)| name.value == key)?;
+        Some(entries.remove(at).1)
+    }
+
     /// Calls `visit` with this node and all nodes below it.
     pub fn walk<'a>(&'a self, visit: &mut dyn FnMut(&'a Node)) {
         visit(self);

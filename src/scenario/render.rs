@@ -28,12 +28,13 @@ pub(super) fn problem(problem: &Problem, source: Option<&Source>, color: bool) -
     };
     let mut elements: Vec<Element<'_>> = Vec::new();
     if let Some(source) = source {
-        let path = harmless(&source.path.display().to_string());
+        let file = problem.span.as_ref().map_or(source.path.as_path(), |span| source.path_at(span.start));
+        let path = harmless(&file.display().to_string());
         match &problem.span {
             None => elements.push(Origin::path(path).into()),
             Some(span) => {
                 let (line, column) = source.line_column(span.start);
-                let shown = Shown::new(source, line, span);
+                let shown = Shown::new(source, span);
                 let mark = AnnotationKind::Primary.span(shown.mark);
                 let mark = match &problem.label {
                     Some(label) => mark.label(harmless(label)),
@@ -90,8 +91,8 @@ struct Shown {
 }
 
 impl Shown {
-    fn new(source: &Source, line: usize, span: &Range<usize>) -> Self {
-        let line = source.line(line);
+    fn new(source: &Source, span: &Range<usize>) -> Self {
+        let line = source.line_at(span.start);
         let start = source.clamp(span.start).min(line.end);
         let end = source.clamp(span.end).clamp(start, line.end);
         let is_long = source.text[line.clone()].chars().nth(SHORT_LINE).is_some();

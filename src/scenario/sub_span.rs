@@ -69,7 +69,7 @@ impl Decoder<'_> {
     /// Steps over what opens a scalar.
     fn open(&mut self, value: &str) -> Option<Style> {
         let rest = self.rest();
-        if self.source.syntax == Some(Syntax::Toml) {
+        if self.source.syntax_at(self.at) == Some(Syntax::Toml) {
             let (skip, style) = match rest {
                 _ if rest.starts_with("\"\"\"") => (3, Style::Double { folds: false }),
                 _ if rest.starts_with("'''") => (3, Style::Literal),
@@ -266,7 +266,12 @@ mod tests {
 
     /// Where the file has the `WHERE` of the name.
     fn found(path: &str, text: &str) -> (String, (usize, usize)) {
-        let options = LoadOptions { environment: &|_| Some("outside".into()), vars: &[], targets: &[] };
+        let options = LoadOptions {
+            environment: &|_| Some("outside".into()),
+            vars: &[],
+            targets: &[],
+            profile: None,
+        };
         let loaded = load_str(Path::new(path), text, &options).expect("there is a model");
         let name = &loaded.file.name;
         let at = name.find("WHERE").expect("it is in the value");

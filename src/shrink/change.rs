@@ -251,7 +251,7 @@ invariants:
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("shop.yaml");
         std::fs::write(&path, SCENARIO).expect("written");
-        crate::scenario::read_tree(&path).expect("a tree").1
+        crate::scenario::read_tree(&path, None).expect("a tree").1
     }
 
     fn draft(one: &str, other: &str) -> Result<Draft, Refusal> {

@@ -103,7 +103,7 @@ invariants:
 ";
 
     fn plan() -> Plan {
-        let options = LoadOptions { environment: &|_| None, vars: &[], targets: &[] };
+        let options = LoadOptions { environment: &|_| None, vars: &[], targets: &[], profile: None };
         let loaded = load_str(Path::new("shop.yaml"), SCENARIO, &options).expect("a scenario");
         crate::plan::compile(&loaded).expect("a plan").plan
     }

@@ -122,6 +122,8 @@ fn race(
             name: file.name.value.clone(),
             description: None,
             tags: Vec::new(),
+            profile: None,
+            profiles: Vec::new(),
             file: scope.loaded.source.path.clone(),
             globals: Arc::new(scope.globals.clone()),
             constants: scope.constants.clone(),

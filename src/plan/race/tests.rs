@@ -16,7 +16,7 @@ targets: {db: {database: 'postgres://user@127.0.0.1/none', isolation: read_commi
 ";
 
 fn compile(races: &str) -> Result<Plan, String> {
-    let options = LoadOptions { environment: &|_| None, vars: &[], targets: &[] };
+    let options = LoadOptions { environment: &|_| None, vars: &[], targets: &[], profile: None };
     let loaded = load_str(Path::new("race.yaml"), &format!("{HEAD}{races}"), &options)
         .map_err(|problems| problems.render_own(false))?;
     let compiled = plan::compile(&loaded).map_err(|problems| problems.render(&loaded.source, false))?;
