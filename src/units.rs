@@ -204,6 +204,7 @@ impl schemars::JsonSchema for Rate {
             "description": "Events per second, minute or hour: `200/s`, `30/m`, `1000/h`.",
             "type": "string",
             "pattern": "^[0-9.]+ */ *[smh]$",
+            "examples": ["200/s", "30/m", "1000/h"],
         })
     }
 }

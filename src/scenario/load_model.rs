@@ -31,6 +31,7 @@ pub struct Load {
     pub stages: Vec<Spanned<Stage>>,
     /// Causes that end the whole run when an operation fails with one: `connection`, `http_5xx`, ….
     #[serde(default)]
+    #[schemars(extend("examples" = [["connection"]]))]
     pub abort_on: Vec<Spanned<String>>,
     /// Ends the load as soon as enough was seen; `duration` is then the longest time that it may take.
     #[serde(default)]

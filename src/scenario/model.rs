@@ -45,6 +45,7 @@ pub struct ScenarioFile {
     /// several scenarios share. Paths are relative to the file that names them and stay in the scenario's
     /// folder. Maps are merged key by key, anything else replaces what it meets.
     #[serde(default)]
+    #[schemars(extend("examples" = ["shared/targets.yaml", ["shared/targets.yaml", "shared/fixtures.yaml"]]))]
     pub include: Option<OneOrMany<Spanned<String>>>,
     /// Parts of a scenario by name, which `--profile NAME` puts over it: another load, other thresholds.
     #[serde(default)]
@@ -122,6 +123,7 @@ pub struct Retry {
     /// Causes: `deadlock`, `serialization`, `lock_timeout`, `busy`, `unique`, `connection`, or a
     /// five-character SQLSTATE, or an error number of MySQL or MariaDB.
     #[serde(default)]
+    #[schemars(extend("examples" = [["deadlock", "serialization"]]))]
     pub on: Vec<Spanned<String>>,
     /// Retries after the first attempt: 3 means at most 4 attempts.
     #[serde(default)]
@@ -140,6 +142,7 @@ pub struct Retry {
     pub max_delay: Option<units::Span>,
     /// `none`, `full` (anything from nothing to the delay) or a share like `20%` either way.
     #[serde(default)]
+    #[schemars(extend("examples" = ["none", "full", "20%"]))]
     pub jitter: Option<Spanned<String>>,
 }
 
@@ -197,9 +200,11 @@ pub struct Invariant {
     /// `no_rows`, or an expression over the first row's columns, `before` (that row before the
     /// run) and `operations.NAME.committed`. `no_rows` when not given.
     #[serde(default)]
+    #[schemars(extend("examples" = ["no_rows", "total == before.total"]))]
     pub expect: Option<Spanned<String>>,
     /// `before`, `after`, `eventually`, `"every 500ms"`, or several; `after` when not given.
     #[serde(default)]
+    #[schemars(extend("examples" = ["after", "eventually", ["before", "after"], "every 500ms"]))]
     pub when: Option<OneOrMany<Spanned<String>>>,
     /// How long `eventually` may take; 5s when not given.
     #[serde(default)]

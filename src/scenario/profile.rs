@@ -124,6 +124,7 @@ impl<T: JsonSchema> JsonSchema for Changed<T> {
             return schema;
         };
         schema.insert("type".to_owned(), serde_json::json!([kind, "null"]));
+        schema.insert(super::schema::MAY_BE_EMPTY.to_owned(), true.into());
         schema
     }
 }

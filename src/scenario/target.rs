@@ -18,10 +18,12 @@ pub struct Target {
     /// `mysql://user@host/name`, `sqlite:path`. With `http`: the name of the target that is the
     /// service's database, to watch what it does there.
     #[serde(default)]
+    #[schemars(extend("examples" = ["embedded", "embedded:mysql", "sqlite:", "${DATABASE_URL:-embedded}", "postgres://user@127.0.0.1/name"]))]
     pub database: Option<Spanned<String>>,
     /// A service's URL: `http://127.0.0.1:8000`, `https://…`, `unix:/path/to/socket`, or `start` for the
     /// command under `start`.
     #[serde(default)]
+    #[schemars(extend("examples" = ["http://127.0.0.1:8000", "start"]))]
     pub http: Option<Spanned<String>>,
     /// Folder with a sub-folder per kind of database (`postgres/`, `mysql/`, `sqlite/`) of `*.sql`
     /// files, run in the order of their names in a schema of the run's own. Relative to the scenario
@@ -38,6 +40,7 @@ pub struct Target {
     pub begin: Option<Begin>,
     /// Tables in the order in which a transaction may lock them.
     #[serde(default)]
+    #[schemars(extend("examples" = [["orders", "payments"]]))]
     pub lock_order: Vec<Spanned<String>>,
     /// Longest time that the server spends on a statement. MySQL limits only SELECT, SQLite none.
     #[serde(default)]

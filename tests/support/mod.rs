@@ -4,6 +4,7 @@
 pub mod browser;
 pub mod hostile;
 pub mod http;
+pub mod language_server;
 pub mod proxy;
 pub mod races;
 pub mod terminal;
