@@ -52,7 +52,7 @@ pub(super) enum Command {
     /// Print what a scenario will do: steps, weights, retries, locks
     Explain(ExplainArguments),
     /// Write a scenario to start from
-    Init(InitArguments),
+    Init(super::init::InitArguments),
     /// Make a scenario of a PostgreSQL isolation test specification
     Import(ImportArguments),
     /// List the runs that were kept in this directory
@@ -305,16 +305,6 @@ pub(super) struct ExplainArguments {
     pub file: PathBuf,
     #[command(flatten)]
     pub scenario: ScenarioArguments,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct InitArguments {
-    /// Name of the scenario; the file is NAME.yaml
-    #[arg(value_name = "NAME", default_value = "scenario")]
-    pub name: String,
-    /// Write TOML instead of YAML
-    #[arg(long)]
-    pub toml: bool,
 }
 
 #[derive(Debug, Clone, Args)]

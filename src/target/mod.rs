@@ -6,6 +6,7 @@
 mod answers;
 mod application;
 mod blocked;
+pub mod catalog;
 mod cycle;
 pub mod embedded;
 mod endpoint;
