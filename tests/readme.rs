@@ -1,4 +1,5 @@
-//! The README says what the program does: its commands, keys, metrics and scenarios.
+//! The README says what the program does: its commands, metrics and scenarios; with `docs` it names every
+//! key of the language.
 
 use std::{fs, process::Command};
 
@@ -34,7 +35,9 @@ fn every_command_and_option_of_run_is_there() {
 
 #[test]
 fn every_key_of_the_language_is_there() {
-    let readme = readme();
+    let reference = fs::read_to_string("docs/reference.md").expect("the reference");
+    let readme = readme() + &reference;
+    assert!(readme.contains("(docs/reference.md)"), "the README leads to it");
     let schema = deadheat::scenario::json_schema();
     let mut keys: Vec<String> = Vec::new();
     let mut collect = |value: &serde_json::Value| {

@@ -63,6 +63,8 @@ pub(super) enum Command {
     Clean(CleanArguments),
     /// Print the JSON Schema of scenario files, for editors
     Schema,
+    /// Write the manual pages
+    Man(super::man::ManArguments),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -293,6 +295,9 @@ pub(super) struct CheckArguments {
     /// Also prepare every statement on the target
     #[arg(long)]
     pub connect: bool,
+    /// Check again whenever a file or an included one changes, until Ctrl-C
+    #[arg(long)]
+    pub watch: bool,
     /// Treat warnings, like a lock out of order, as errors
     #[arg(long, visible_alias = "deny-warnings")]
     pub strict: bool,

@@ -30,7 +30,7 @@ pub(super) fn check_file(file: &Path, arguments: &CheckArguments, console: &Cons
     each.max().unwrap_or(status::PASS)
 }
 
-fn options(file: &Path, scenario: &ScenarioArguments) -> RunOptions {
+pub(super) fn options(file: &Path, scenario: &ScenarioArguments) -> RunOptions {
     RunOptions {
         file: file.to_owned(),
         vars: scenario.vars.clone(),

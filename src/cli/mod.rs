@@ -11,6 +11,7 @@ mod history;
 mod import;
 mod init;
 mod kept;
+mod man;
 mod menu;
 mod offers;
 mod outputs;
@@ -21,6 +22,7 @@ mod replay;
 mod report;
 mod run;
 mod shrink;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -78,6 +80,7 @@ fn dispatch(command: Command, console: &Console) -> u8 {
         Command::Probe(probe) => self::probe::probe(&probe, console),
         Command::Shrink(shrink) => self::shrink::shrink(&shrink, console),
         Command::Replay(replay) => self::replay::replay(&replay, console),
+        Command::Check(check) if check.watch => watch::watch(&check, console),
         Command::Check(check) => check::check(&check, console),
         Command::Explain(explain) => check::explain(&explain, console),
         Command::Init(init) => self::init::init(&init, console),
@@ -86,6 +89,7 @@ fn dispatch(command: Command, console: &Console) -> u8 {
         Command::Compare(compare) => self::history::compare(&compare, console),
         Command::Clean(clean) => self::clean::clean(&clean, console),
         Command::Schema => console.result(&format!("{:#}\n", crate::scenario::json_schema())),
+        Command::Man(man) => self::man::man(&man, console),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "deadheat", &mut script);
