@@ -1,0 +1,118 @@
+//! The recipes of `docs/ci.md`: read by the services' own parsers as far as those can be had, and their
+//! commands run word for word.
+
+mod support;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use support::{Ended, Program, file, text};
+
+const SCENARIO: &str = "version: 1
+name: recipe
+targets: {db: {database: \"sqlite:\", migrations: migrations, begin: immediate, lock_timeout: 10s}}
+fixtures: {things: {table: things, rows: 1, values: {n: 0}}}
+operations:
+  count: {steps: [{sql: 'UPDATE things SET n = n + 1 WHERE id = {{ things.id }}'}]}
+load: {concurrency: 2, iterations: 100000}
+thresholds: {success_rate: \"> 99%\"}
+profiles: {ci: {load: {iterations: 50}}}
+";
+
+fn page() -> String {
+    fs::read_to_string("docs/ci.md").expect("the page")
+}
+
+/// The block under a heading.
+fn recipe(service: &str) -> String {
+    let page = page();
+    let section = page.split(&format!("\n## {service}\n")).nth(1).expect("a section");
+    let block = section.split("```").nth(1).expect("a block");
+    block.split_once('\n').expect("a language").1.to_owned()
+}
+
+/// Where `scripts/test` puts the parsers.
+fn tools() -> PathBuf {
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/ci-tools");
+    assert!(tools.exists(), "scripts/test installs the parsers");
+    tools
+}
+
+fn github_says(workflow: &str) -> String {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = file(folder.path(), "workflow.yml", workflow);
+    let output = Command::new("node")
+        .args(["tests/support/workflow.mjs", text(&tools()), text(&path)])
+        .output()
+        .expect("node is there");
+    Ended::of(output).expect_status(0).stdout
+}
+
+#[test]
+fn github_takes_the_workflow() {
+    let workflow = recipe("GitHub Actions");
+    assert_eq!(github_says(&workflow), "");
+    let wrong = workflow.replace("runs-on:", "run-on:");
+    assert!(github_says(&wrong).contains("run-on"), "the parser finds a mistake");
+}
+
+/// GitLab's schema can't be had here: the recipe is read as YAML, and what GitLab documents of its keys is held against it.
+#[test]
+fn the_gitlab_pipeline_has_the_shape_that_is_documented() {
+    let pipeline: serde_json::Value = serde_saphyr::from_str(&recipe("GitLab")).expect("YAML");
+    let job = &pipeline["deadheat"];
+    let keys: Vec<&str> = job.as_object().expect("a job").keys().map(String::as_str).collect();
+    assert_eq!(keys, ["image", "stage", "timeout", "script", "artifacts"]);
+    assert!(job["script"].as_array().expect("a list").iter().all(serde_json::Value::is_string));
+    assert_eq!(job["artifacts"]["when"], "always");
+    let commands = job["script"].to_string();
+    for report in [&job["artifacts"]["reports"]["junit"], &job["artifacts"]["paths"][0]] {
+        assert!(commands.contains(report.as_str().expect("a path")), "{report} is written");
+    }
+}
+
+#[test]
+fn every_command_does_what_it_says() {
+    let page = page();
+    let commands: Vec<&str> = page
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- ").or(Some(line.trim())))
+        .map(|line| line.strip_prefix("run: ").unwrap_or(line))
+        .filter(|line| line.starts_with("deadheat "))
+        .collect();
+    assert_eq!(commands.len(), 6, "{commands:?}");
+    for command in commands {
+        let folder = tempfile::tempdir().expect("a folder");
+        file(folder.path(), "tests/load/recipe.yaml", SCENARIO);
+        file(
+            folder.path(),
+            "tests/load/migrations/sqlite/1.sql",
+            "CREATE TABLE things (id integer PRIMARY KEY, n integer);",
+        );
+        let program = Program::new();
+        let binary = Path::new(env!("CARGO_BIN_EXE_deadheat")).parent().expect("a folder");
+        let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap_or_default());
+        let output = Command::new("sh")
+            .args(["-ec", command])
+            .current_dir(folder.path())
+            .env("PATH", path)
+            .env("DEADHEAT_STATE_DIR", program.state.path())
+            .env("GITHUB_STEP_SUMMARY", folder.path().join("summary.md"))
+            .output();
+        Ended::of(output.expect("a shell")).expect_status(0);
+        for (option, name, begins) in [
+            ("--json", "deadheat.json", "{"),
+            ("--html", "deadheat.html", "<!doctype html>"),
+            ("--junit", "deadheat.xml", "<?xml"),
+            ("--markdown", "summary.md", "#"),
+        ] {
+            let written = fs::read_to_string(folder.path().join(name)).ok();
+            assert_eq!(written.is_some(), command.contains(option), "{command}: {name}");
+            let begins = written.is_none_or(|text| text.to_lowercase().trim_start().starts_with(begins));
+            assert!(begins, "{command}: {name}");
+        }
+    }
+}
