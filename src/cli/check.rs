@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{
-    args::{CheckArguments, ExplainArguments, ScenarioArguments},
+    args::{CheckArguments, ExplainArguments},
     console::Console,
     run::{ConsoleWatcher, block_on},
     status,
@@ -28,16 +28,6 @@ pub(super) fn check_file(file: &Path, arguments: &CheckArguments, console: &Cons
     let with = |profile: String| RunOptions { profile: Some(profile), ..options.clone() };
     let each = profiles.into_iter().map(|profile| check_one(&with(profile), arguments, console).0);
     each.max().unwrap_or(status::PASS)
-}
-
-pub(super) fn options(file: &Path, scenario: &ScenarioArguments) -> RunOptions {
-    RunOptions {
-        file: file.to_owned(),
-        vars: scenario.vars.clone(),
-        targets: scenario.targets.clone(),
-        profile: scenario.profile.clone(),
-        ..RunOptions::default()
-    }
 }
 
 /// The status, and the profiles that the file has.
@@ -87,7 +77,15 @@ fn tell(shown: &str, warnings: &Problems, strict: bool, console: &Console) -> u8
 }
 
 pub(super) fn explain(arguments: &ExplainArguments, console: &Console) -> u8 {
-    match load_run(&options(&arguments.file, &arguments.scenario)) {
+    let scenario = &arguments.scenario;
+    let options = RunOptions {
+        file: arguments.file.clone(),
+        vars: scenario.vars.clone(),
+        targets: scenario.targets.clone(),
+        profile: scenario.profile.clone(),
+        ..RunOptions::default()
+    };
+    match load_run(&options) {
         Ok((compiled, _)) => {
             console.hide(&compiled.plan.secrets);
             if !compiled.warnings.is_empty() {

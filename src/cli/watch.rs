@@ -36,7 +36,7 @@ pub(super) fn watch(arguments: &CheckArguments, console: &Console) -> u8 {
 fn stamps(arguments: &CheckArguments) -> BTreeMap<PathBuf, Stamp> {
     let mut files = arguments.files.clone();
     for file in &arguments.files {
-        let source = match load_run(&check::options(file, &arguments.scenario)) {
+        let source = match load_run(&arguments.reach.options(file, None, false)) {
             Ok((_, source)) => Some(source),
             Err(problems) => problems.source().cloned(),
         };
