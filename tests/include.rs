@@ -194,6 +194,22 @@ fn files_outside_the_folder_are_refused() {
 }
 
 #[test]
+fn a_body_that_a_link_leads_out_to_is_not_sent() {
+    let outer = folder(&[("secret.txt", "found"), ("inner/fine.txt", "fine")]);
+    let inner = outer.path().join("inner");
+    symlink("../secret.txt", inner.join("link.txt")).expect("a link can be made");
+    for (name, wanted) in [("link.txt", "is a link out of the scenario's folder"), ("fine.txt", "")] {
+        let text = format!(
+            "version: 1\nname: x\ntargets: {{api: {{http: \"http://127.0.0.1:1\"}}}}\noperations: {{a: {{steps: [{{http: POST \
+             /, body: {{file: {name}}}}}]}}}}\nload: {{concurrency: 1, iterations: 1}}\n"
+        );
+        fs::write(inner.join("scenario.yaml"), text).expect("written");
+        let said = said_in(&inner, None);
+        assert!(said.contains(wanted) && said.is_empty() == wanted.is_empty(), "{said}");
+    }
+}
+
+#[test]
 fn cycles_are_found() {
     let own = said(&[("scenario.yaml", "version: 1\nname: x\ninclude: scenario.yaml\n")], None);
     let longer = said(

@@ -116,6 +116,10 @@ fn read_file(scope: &mut Scope<'_>, file: &Spanned<String>) -> Option<Arc<[u8]>>
         return None;
     }
     let path = folder.join(&file.value);
+    if let Err(problem) = scenario::check_inside(&path, &folder, &file.value) {
+        scope.problems.push(problem.at(file.span.clone()));
+        return None;
+    }
     let read = std::fs::metadata(&path).and_then(|facts| {
         if facts.len() > LARGEST_FILE {
             return Err(std::io::Error::other(format!("it is larger than {LARGEST_FILE} bytes")));

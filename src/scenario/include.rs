@@ -185,8 +185,21 @@ fn outside(written: &str) -> Problem {
     )
 }
 
+/// Refuses a file that a link leads out of a folder.
+///
+/// # Errors
+/// A problem that isn't placed yet.
+pub fn check_inside(path: &Path, folder: &Path, written: &str) -> Result<(), Problem> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    match fs::canonicalize(folder) {
+        Ok(root) => real_path(path, &root, written).map(drop),
+        // Reading the file says what is the matter.
+        Err(_) => Ok(()),
+    }
+}
+
 /// Where a path really leads, as long as that is below `root`, itself a real path.
-pub(super) fn real_path(path: &Path, root: &Path, written: &str) -> Result<PathBuf, Problem> {
+fn real_path(path: &Path, root: &Path, written: &str) -> Result<PathBuf, Problem> {
     let Ok(real) = fs::canonicalize(path) else {
         // Reading it says what is the matter.
         return Ok(path.to_owned());

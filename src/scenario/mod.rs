@@ -43,6 +43,7 @@ mod write;
 mod yaml;
 
 pub use http::*;
+pub use include::check_inside;
 use load::syntax_tree;
 pub use load::{LoadOptions, Loaded, load, load_str, read_tree};
 pub use load_model::*;

@@ -16,6 +16,10 @@ pub fn json_schema() -> Value {
     let mut schema = settings.into_generator().into_root_schema_for::<ScenarioFile>();
     schema.insert("title".to_owned(), "deadheat scenario".into());
     let mut schema = schema.to_value();
+    // An included file may bring the targets; the model asks for them when all is read.
+    if let Value::Array(required) = &mut schema["required"] {
+        required.retain(|key| key != "targets");
+    }
     offer_metrics(&mut schema["properties"]);
     offer_metrics(&mut schema["$defs"]["Profile"]["properties"]);
     schema
