@@ -93,7 +93,7 @@ pub fn analyse(sql: &str, dialect: Dialect) -> Analysis {
     Analysis::Known(facts)
 }
 
-fn parsed_as(dialect: Dialect) -> &'static dyn sqlparser::dialect::Dialect {
+pub(super) fn parsed_as(dialect: Dialect) -> &'static dyn sqlparser::dialect::Dialect {
     match dialect {
         Dialect::Postgres => &PostgreSqlDialect {},
         Dialect::MySql => &MySqlDialect {},
@@ -110,23 +110,6 @@ pub(super) fn parse(sql: &str, dialect: Dialect) -> Option<Vec<Statement>> {
         .with_tokens_with_locations(with_known_strengths(tokens))
         .parse_statements()
         .ok()
-}
-
-/// The statements of a text, each for itself. A text that can't be read, or that holds a program of
-/// statements, is given back whole.
-pub fn split_statements(text: &str, dialect: Dialect) -> Vec<String> {
-    let Ok(tokens) = Tokenizer::new(parsed_as(dialect), text).tokenize() else {
-        return vec![text.to_owned()];
-    };
-    let makes = |token: &Token, what: Keyword| matches!(token, Token::Word(word) if word.keyword == what);
-    if dialect != Dialect::Postgres
-        && tokens.iter().any(|token| makes(token, Keyword::TRIGGER) || makes(token, Keyword::PROCEDURE))
-    {
-        return vec![text.to_owned()];
-    }
-    let parts = tokens.split(|token| *token == Token::SemiColon);
-    let parts = parts.map(|tokens| tokens.iter().map(ToString::to_string).collect::<String>());
-    parts.filter(|part| !part.trim().is_empty()).collect()
 }
 
 /// The clause by which a statement asks for row locks, when it does.

@@ -270,6 +270,12 @@ fn setting_for(dialect: Dialect, name: &str) -> Option<&str> {
     }
 }
 
+/// True for a scenario of nothing but races whose `setup` makes their tables.
+fn makes_its_tables(file: &scenario::ScenarioFile) -> bool {
+    let mut races = file.races.values();
+    file.operations.is_empty() && !file.races.is_empty() && races.all(|race| race.setup.is_some())
+}
+
 /// What a kind of database can't have is said at its place, and taken out of the plan.
 fn check_reach(scope: &mut Scope<'_>, name: &Spanned<String>, target: &Target, location: &Location) {
     let dialect = location.dialect();
@@ -278,7 +284,7 @@ fn check_reach(scope: &mut Scope<'_>, name: &Spanned<String>, target: &Target, l
         Location::Embedded { dialect: Dialect::MySql | Dialect::Sqlite, .. }
             | Location::Sqlite { path: None }
     );
-    if is_empty && target.migrations.is_none() {
+    if is_empty && target.migrations.is_none() && !makes_its_tables(&scope.loaded.file) {
         scope.error(
             &name.span,
             format!("target `{name}` has no `migrations`, and its {} has no tables", dialect.product()),
