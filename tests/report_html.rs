@@ -51,6 +51,8 @@ fn an_hour() -> Document {
         latency_p50_ms: Some(f64::from(second % 97) + 1.0),
         latency_p95_ms: Some(f64::from(second % 89) * 3.0 + 5.0),
         latency_p99_ms: Some(f64::from(second % 83) * 9.0 + 9.0),
+        waiting: Some(u64::from(second % 13)),
+        lock_wait_ms: Some(f64::from(second % 13) * 40.0),
     };
     hour.timeline = (0..3600).map(entry).collect();
     hour.file_text = Some(include_str!("../scenarios/payments.yaml").to_owned());

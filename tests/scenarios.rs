@@ -265,3 +265,19 @@ fn what_init_writes_passes() {
         program.run(&["run", "--quiet", text(&path)]).expect_status(0);
     }
 }
+
+#[test]
+fn a_retry_policy_that_never_fires_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let written = std::fs::read_to_string("scenarios/payments-wrong-order.yaml").expect("a scenario");
+    let mended = written
+        .replace("on: [deadlock, serialization]", "on: [serialization]")
+        .replace("../migrations", concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"));
+    let path = support::file(folder.path(), "wrong-cause.yaml", &mended);
+    let document = result(&[support::text(&path)], 1);
+    let untried = document["retries"]["untried"].as_array().expect("a list");
+    let failed = |one: &serde_json::Value| one["failed"].as_u64().unwrap_or_default();
+    assert!(untried.iter().all(|one| one["cause"] == "deadlock" && one["fired"] == false), "{untried:#?}");
+    let all: u64 = untried.iter().map(failed).sum();
+    assert!(all > 0 && document["totals"]["causes"]["deadlock"].as_u64() == Some(all), "{untried:#?}");
+}

@@ -107,7 +107,7 @@ impl ReachArguments {
             seed,
             allowed_hosts: self.allowed_hosts.clone(),
             keep,
-            baselines: Vec::new(),
+            ..RunOptions::default()
         }
     }
 }
@@ -176,6 +176,12 @@ pub(super) struct RunArguments {
     /// Don't keep the run
     #[arg(long, conflicts_with = "save_baseline")]
     pub no_history: bool,
+    /// Ask the database afterwards how it carries out each statement, and name those without an index
+    #[arg(long)]
+    pub explain_statements: bool,
+    /// Sample neither lock waits nor an application's sessions, to see what that costs
+    #[arg(long)]
+    pub no_sampling: bool,
 }
 
 /// Reports that `run` and `report` make.

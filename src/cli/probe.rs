@@ -119,7 +119,7 @@ async fn one(
             seed: arguments.seed,
             allowed_hosts: arguments.allowed_hosts.clone(),
             keep: arguments.keep,
-            baselines: Vec::new(),
+            ..RunOptions::default()
         },
         database: arguments.database.clone(),
         levels: arguments.levels.iter().copied().map(Isolation::from).collect(),

@@ -155,6 +155,8 @@ async fn run_file(
 ) -> (Reported, u8) {
     let mut options = arguments.shared.options(file);
     options.baselines = baselines_of(arguments, baselines);
+    options.explain_statements = arguments.explain_statements;
+    options.no_sampling = arguments.no_sampling;
     console.hide(&options.targets.iter().map(|(_, url)| url.clone()).collect::<Vec<_>>());
     let mut watcher = ConsoleWatcher::new(console).ended_by(stop);
     let ended = crate::run::run(&options, stop, &mut watcher).await;

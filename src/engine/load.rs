@@ -38,8 +38,8 @@ pub struct LoadOutcome {
 pub struct Beside<'a> {
     pub control: SideSession<'a>,
     pub invariants: &'a mut InvariantState,
-    /// Samples the other sessions, so that a slow invariant doesn't hold that up.
-    pub sampling: SideSession<'a>,
+    /// Samples the other sessions, so that a slow invariant doesn't hold that up; `None`: nothing is sampled.
+    pub sampling: Option<SideSession<'a>>,
 }
 
 /// Why there was no load.

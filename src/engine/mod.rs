@@ -34,5 +34,5 @@ pub use effects::EffectState;
 pub use load::{Beside, LoadError, LoadOutcome, run_load};
 pub use probe::{ProbeError, ProbeLists, ProbeSettings, Probed, run_probe};
 pub use race::{RaceError, RaceSettings, RaceShard, Reset, run_race};
-pub use shared::{EngineSettings, InsertObserver, StopSignal};
+pub use shared::{EngineSettings, InsertObserver, StatementSamples, StopSignal};
 pub use side::SideSession;

@@ -304,8 +304,11 @@ impl Worker {
             for (n, retry) in (1..).zip(&one.retries) {
                 recorder.retried(n, &retry.cause, retry.declared, retry.measured);
             }
-            if let (Ok(_), Ok(n @ 1..)) = (&one.answer, u32::try_from(one.retries.len())) {
-                recorder.recovered_with(n);
+            if let (Ok(n @ 1..), Some(last)) = (u32::try_from(one.retries.len()), one.retries.last()) {
+                match &one.answer {
+                    Ok(_) => recorder.recovered_with(n, &last.cause),
+                    Err(_) => recorder.exhausted_after(n),
+                }
             }
             let record = &mut recorder.operations[self.operation];
             one.times.iter().for_each(|time| record.attempt.record(*time));

@@ -33,6 +33,8 @@ pub(super) struct Sampling<'a> {
     pub board: &'a LiveBoard,
     /// Application names of the workers begin with this.
     pub prefix: &'a str,
+    /// When the measured part of the load begins.
+    pub measured_from: Instant,
 }
 
 /// The questions of a run.
@@ -168,14 +170,15 @@ impl Sampling<'_> {
         let waits = sampler.sample(session).await?;
         self.board.set_waiting(waits.len());
         let seen = waits.into_iter().map(|wait| self.wait_seen(wait, &names)).collect();
-        watched.waits.add(seen, asked.elapsed(), asked.duration_since(pace.last_waits));
+        let at = asked.saturating_duration_since(self.measured_from);
+        watched.waits.add(seen, at, asked.elapsed(), asked.duration_since(pace.last_waits));
         pace.last_waits = asked;
         pace.took(asked.elapsed());
         Ok(())
     }
 
     fn wait_seen(&self, wait: LockWait, names: &HashMap<i32, String>) -> WaitSeen {
-        let LockWait { waiting, blocking, waited_ms, since, table } = wait;
+        let LockWait { waiting, blocking, waited_ms, since, table, row } = wait;
         let whose = |process: i32| match self.board.operation_of(process) {
             Some(operation) => Waiter::Operation(operation),
             None => names.get(&process).cloned().map_or(Waiter::Outside, Waiter::Application),
@@ -188,6 +191,7 @@ impl Sampling<'_> {
             waited_ms,
             since,
             table,
+            row,
         }
     }
 }

@@ -46,6 +46,7 @@ async fn run(script: Script) -> (Vec<String>, Recorder) {
         prepared,
         observed: vec![false; plan.statements.len()],
         observer: None,
+        samples: None,
         globals: Vec::new(),
         endpoint: Some(Endpoint::from_url("postgres://user@127.0.0.1:1/none").expect("a URL")),
         services: Vec::new(),

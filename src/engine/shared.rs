@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Instant,
@@ -53,6 +53,9 @@ impl StopSignal {
 /// Learns the rows that an `INSERT` of an operation returned, before it is committed.
 pub type InsertObserver = Arc<dyn Fn(StatementIndex, &Rows) -> std::io::Result<()> + Send + Sync>;
 
+/// For each statement the values that it was first carried out with.
+pub type StatementSamples = Vec<OnceLock<Vec<Value>>>;
+
 /// What workers need beside their plan.
 pub struct EngineSettings {
     pub plan: Arc<Plan>,
@@ -61,6 +64,8 @@ pub struct EngineSettings {
     /// For each statement whether the observer wants its rows.
     pub observed: Vec<bool>,
     pub observer: Option<InsertObserver>,
+    /// `None` when nobody wants to know.
+    pub samples: Option<Arc<StatementSamples>>,
     /// Values of the plan's global names; worker and iteration are set by the workers.
     pub globals: Vec<Value>,
     /// `None` for a plan without a database.

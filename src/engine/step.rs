@@ -223,6 +223,9 @@ impl Worker {
         }
         self.follow_locks(index.0, &statement.lock_ranks);
         self.leave_trail(index.0);
+        if let Some(samples) = &shared.settings.samples {
+            samples[index.0].get_or_init(|| self.values.clone());
+        }
         let observed = shared.settings.observed.get(index.0).copied().unwrap_or(false);
         let fetch = observed || step.needs_rows();
         let prepared = &shared.settings.prepared[index.0];

@@ -150,8 +150,8 @@ impl Worker {
         let (step, failure) = match result {
             Err(Stop::Failure { step, failure }) => (step, failure),
             Ok(()) => {
-                if retries > 0 && self.measured {
-                    self.recorder.borrow_mut().recovered_with(retries);
+                if let Some(cause) = self.met.retried_for.take().filter(|_| retries > 0 && self.measured) {
+                    self.recorder.borrow_mut().recovered_with(retries, &cause);
                 }
                 return Next::Done(Ok(()));
             }
@@ -163,6 +163,9 @@ impl Worker {
         }
         let Some(declared) = policy.declared_delay(retries + 1, &failure.cause) else {
             self.met.exhausted = policy.retries(&failure.cause);
+            if self.met.exhausted && retries > 0 && self.measured {
+                self.recorder.borrow_mut().exhausted_after(retries);
+            }
             return Next::Done(Err(Stop::Failure { step, failure }));
         };
         let begun = Instant::now();
@@ -173,6 +176,7 @@ impl Worker {
         let measured = begun.elapsed();
         self.met.retries += 1;
         self.met.backoff += measured;
+        self.met.retried_for = Some(failure.cause.clone());
         if self.measured {
             self.recorder.borrow_mut().retried(retries + 1, &failure.cause, declared, measured);
         }

@@ -50,12 +50,15 @@ pub(super) async fn watch(watch: Watch<'_>, beside: Beside<'_>, done: impl Futur
         done.await;
         ended.send_replace(true);
     };
-    let samples = Sampling { plan: watch.plan, board: watch.board, prefix: &watch.prefix };
-    let ((), problem, mut watched) = tokio::join!(
-        announced,
-        check_until(watch.released, control, invariants, &mut ends),
-        sample_until(samples, sampling, &mut ends_too),
-    );
+    let measured_from = watch.released + watch.plan.load.warmup;
+    let samples = Sampling { plan: watch.plan, board: watch.board, prefix: &watch.prefix, measured_from };
+    let ((), problem, mut watched) =
+        tokio::join!(announced, check_until(watch.released, control, invariants, &mut ends), async {
+            match sampling {
+                Some(session) => sample_until(samples, session, &mut ends_too).await,
+                None => Watched::default(),
+            }
+        },);
     watched.problem = watched.problem.or(problem);
     watched
 }

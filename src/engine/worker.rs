@@ -14,6 +14,7 @@ use super::{effects::Answered, request::ServiceConnections, shared::Shared};
 use crate::{
     expression::{Frame, RandomStream, Value},
     measure::Recorder,
+    outcome::Cause,
     plan::{LocksHeld, slots},
     target::{ConnectError, ResultTable, Session, SessionSettings},
 };
@@ -32,6 +33,8 @@ pub(super) struct Met {
     /// A request was sent whose answer never came.
     pub unanswered: bool,
     pub answered: Answered,
+    /// What made the last retry necessary.
+    pub retried_for: Option<Cause>,
 }
 
 /// For the text of a script: the columns that each of its statements returns.

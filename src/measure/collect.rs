@@ -6,15 +6,19 @@ use std::{collections::HashMap, hash::Hash, time::Duration};
 use indexmap::IndexMap;
 
 use super::{
-    ApplicationFindings, ApplicationRecorder, LiveBoard, WaitRecorder,
+    ApplicationFindings, ApplicationRecorder, LiveBoard, WaitRecorder, WaitSecond,
     meeting_results::{ArrivalResults, GateResults, Overlap, OverlapPair, ReleaseResults},
-    operation_results::{OperationResults, RequestResults, RetryAttempt, RetryResults},
+    operation_results::{OperationResults, RequestResults, RetryAttempt, RetryResults, UntriedFailure},
     recorder::{Recorder, Release},
     records::{OperationRecord, RequestRecord, SecondRecord},
     results::{ErrorSample, RunResults, TimelineEntry},
     transaction_results::{IsolationObservation, IsolationResults, LockOrderResults, LockOrderViolation},
 };
-use crate::{dialect::Dialect, outcome::Cause, plan::Plan};
+use crate::{
+    dialect::Dialect,
+    outcome::Cause,
+    plan::{Plan, RetryPolicy},
+};
 
 /// Kinds of failures that are shown.
 const MOST_ERRORS: usize = 20;
@@ -38,6 +42,7 @@ pub fn collect(results: &mut RunResults, plan: &Plan, collected: Collected<'_>) 
     let names = plan.operation_names();
     let seconds = measured_seconds(recorder, duration);
     results.duration_ms = duration.as_secs_f64() * 1e3;
+    results.timeline = timeline(&recorder.seconds, waits.seconds());
     let (waits, waited) = waits.finish(&names);
     let mut all = OperationRecord::default();
     for (index, (name, record)) in names.iter().zip(&recorder.operations).enumerate() {
@@ -76,7 +81,6 @@ pub fn collect(results: &mut RunResults, plan: &Plan, collected: Collected<'_>) 
     });
     results.releases = releases(plan, recorder);
     results.gates = gates(plan, recorder);
-    results.timeline = timeline(&recorder.seconds);
     results.errors = errors(recorder, &names);
     if let Some(application) = application {
         add_application(results, application.finish());
@@ -221,10 +225,43 @@ fn retries(plan: &Plan, recorder: &Recorder, all: &OperationRecord) -> RetryResu
         count: record.count,
         causes: by_cause(&record.causes),
         recovered: record.recovered,
+        recovered_causes: by_cause(&record.recovered_causes),
+        exhausted: record.exhausted,
         declared_ms: record.declared.as_secs_f64() * 1e3,
         measured_ms: record.measured.distribution(),
     });
-    RetryResults { policy, attempts: attempts.collect(), exhausted: by_cause(&all.exhausted_causes) }
+    RetryResults {
+        policy,
+        attempts: attempts.collect(),
+        exhausted: by_cause(&all.exhausted_causes),
+        untried: policies
+            .iter()
+            .filter(|(_, policy)| !policy.delays.is_empty())
+            .flat_map(|(name, policy)| untried(plan, recorder, name, policy))
+            .collect(),
+    }
+}
+
+/// What a retry could have mended, and the operation's policy doesn't name.
+fn untried(plan: &Plan, recorder: &Recorder, name: &str, policy: &RetryPolicy) -> Vec<UntriedFailure> {
+    let place = plan.operations.iter().position(|operation| operation.name == name);
+    let Some(record) = place.and_then(|index| recorder.operations.get(index)) else { return Vec::new() };
+    let failures = by_cause(&record.causes);
+    let given_up = by_cause(&record.exhausted_causes);
+    let is_mendable = |cause: &Cause| cause.is_conflict() || matches!(cause, Cause::Http(500..));
+    let mendable: Vec<String> =
+        record.causes.keys().filter(|cause| is_mendable(cause)).map(ToString::to_string).collect();
+    let untried = failures.into_iter().filter_map(|(cause, failed)| {
+        let failed = failed.saturating_sub(given_up.get(&cause).copied().unwrap_or_default());
+        (failed > 0 && mendable.contains(&cause)).then(|| UntriedFailure {
+            operation: name.to_owned(),
+            cause,
+            failed,
+            policy: policy.to_string(),
+            fired: record.retries > 0,
+        })
+    });
+    untried.collect()
 }
 
 fn isolation(plan: &Plan, recorder: &Recorder, names: &[String]) -> IsolationResults {
@@ -272,13 +309,13 @@ fn sorted<K: Ord + Clone + Hash>(map: &HashMap<K, u64>) -> Vec<(K, u64)> {
     list
 }
 
-fn timeline(seconds: &[SecondRecord]) -> Vec<TimelineEntry> {
+fn timeline(seconds: &[SecondRecord], waits: &[WaitSecond]) -> Vec<TimelineEntry> {
     let millis = |duration: Duration| duration.as_secs_f64() * 1e3;
     let percentile = |record: &SecondRecord, percent| {
         // The middle of a bucket may lie beyond the slowest.
         record.latency.percentile(percent).map(|found| millis(found.min(record.latency_max)))
     };
-    seconds
+    let mut entries: Vec<TimelineEntry> = seconds
         .iter()
         .zip(0..)
         .map(|(record, second)| TimelineEntry {
@@ -296,8 +333,21 @@ fn timeline(seconds: &[SecondRecord]) -> Vec<TimelineEntry> {
             latency_p50_ms: percentile(record, 50.0),
             latency_p95_ms: percentile(record, 95.0),
             latency_p99_ms: percentile(record, 99.0),
+            waiting: None,
+            lock_wait_ms: None,
         })
-        .collect()
+        .collect();
+    for (wait, second) in waits.iter().zip(0..).filter(|(wait, _)| wait.waiting > 0) {
+        // While all wait nothing ends.
+        while entries.len() <= second as usize {
+            let second = u32::try_from(entries.len()).unwrap_or(second);
+            entries.push(TimelineEntry { second, ..TimelineEntry::default() });
+        }
+        let entry = &mut entries[second as usize];
+        entry.waiting = Some(wait.waiting);
+        entry.lock_wait_ms = Some(wait.waited_ms);
+    }
+    entries
 }
 
 fn errors(recorder: &Recorder, names: &[String]) -> Vec<ErrorSample> {

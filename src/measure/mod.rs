@@ -8,6 +8,7 @@ mod collect;
 mod deadlocks;
 mod distribution;
 mod effects;
+mod hot_places;
 mod incident;
 mod live;
 mod live_counts;
@@ -22,6 +23,7 @@ mod results;
 mod statement_shape;
 mod trail;
 mod transaction_results;
+mod tuning_results;
 mod variant;
 mod waits;
 
@@ -51,5 +53,6 @@ pub use records::{GateRecord, OperationRecord, RequestRecord, RetryRecord, Secon
 pub use results::*;
 pub use trail::Tread;
 pub use transaction_results::*;
+pub use tuning_results::*;
 pub use variant::{ComparedRun, ControlOutcome, ControlResults};
-pub use waits::{WaitRecorder, WaitSeen, Waiter};
+pub use waits::{WaitRecorder, WaitSecond, WaitSeen, Waiter};

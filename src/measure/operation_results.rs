@@ -114,6 +114,22 @@ pub struct RetryResults {
     pub attempts: Vec<RetryAttempt>,
     /// Operations that gave up, by the cause of their last attempt.
     pub exhausted: IndexMap<String, u64>,
+    /// Failures that a retry could have mended, of operations whose policy doesn't retry them.
+    #[serde(default)]
+    pub untried: Vec<UntriedFailure>,
+}
+
+/// Failures that weren't tried again although the operation has a policy.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct UntriedFailure {
+    pub operation: String,
+    pub cause: String,
+    /// Operations that failed of it.
+    pub failed: u64,
+    /// The policy in words.
+    pub policy: String,
+    /// False when the policy never retried anything of this operation.
+    pub fired: bool,
 }
 
 /// The n-th retries of all operations.
@@ -127,6 +143,12 @@ pub struct RetryAttempt {
     pub causes: IndexMap<String, u64>,
     /// Operations that succeeded with it.
     pub recovered: u64,
+    /// What had made it necessary, of those that succeeded with it.
+    #[serde(default)]
+    pub recovered_causes: IndexMap<String, u64>,
+    /// Those that gave up after it.
+    #[serde(default)]
+    pub exhausted: u64,
     /// The delay before it that the policy declares, before jitter.
     pub declared_ms: f64,
     /// The delay that was measured.

@@ -190,9 +190,16 @@ impl Recorder {
         record.measured.record(measured);
     }
 
-    /// Counts a transaction that succeeded with its n-th retry.
-    pub fn recovered_with(&mut self, n: u32) {
-        self.retry(n).recovered += 1;
+    /// Counts a transaction that succeeded with its n-th retry, which this cause made necessary.
+    pub fn recovered_with(&mut self, n: u32, cause: &Cause) {
+        let record = self.retry(n);
+        record.recovered += 1;
+        *record.recovered_causes.entry(cause.clone()).or_default() += 1;
+    }
+
+    /// Counts a transaction that gave up after its n-th retry.
+    pub fn exhausted_after(&mut self, n: u32) {
+        self.retry(n).exhausted += 1;
     }
 
     fn retry(&mut self, n: u32) -> &mut RetryRecord {

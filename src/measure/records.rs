@@ -100,6 +100,10 @@ pub struct RetryRecord {
     pub count: u64,
     pub causes: HashMap<Cause, u64>,
     pub recovered: u64,
+    /// What made the retry necessary that succeeded.
+    pub recovered_causes: HashMap<Cause, u64>,
+    /// Transactions and requests that gave up after it.
+    pub exhausted: u64,
     pub declared: Duration,
     pub measured: Recording,
 }
@@ -191,10 +195,12 @@ impl OperationRecord {
 
 impl RetryRecord {
     pub(super) fn merge(&mut self, other: Self) {
-        let Self { count, causes, recovered, declared, measured } = other;
+        let Self { count, causes, recovered, recovered_causes, exhausted, declared, measured } = other;
         self.count += count;
         add_all(&mut self.causes, causes);
         self.recovered += recovered;
+        add_all(&mut self.recovered_causes, recovered_causes);
+        self.exhausted += exhausted;
         self.declared = self.declared.max(declared);
         self.measured.merge(&measured);
     }

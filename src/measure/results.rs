@@ -15,6 +15,7 @@ use super::{
     probe::ProbeResults,
     race::RaceResults,
     transaction_results::{ApplicationResults, IsolationResults, LockOrderResults, WaitResults},
+    tuning_results::TuningResults,
     variant::{ComparedRun, ControlResults},
 };
 use crate::outcome::Cause;
@@ -86,6 +87,8 @@ pub struct RunResults {
     pub does_not_apply: IndexMap<String, String>,
     /// Rows made and rows left.
     pub fixtures: FixtureResults,
+    /// What to tune, with the numbers that led to it.
+    pub tuning: TuningResults,
     /// One entry for each second of the run.
     pub timeline: Vec<TimelineEntry>,
     /// The first message of each kind of failure, most frequent first.
@@ -203,6 +206,12 @@ pub struct TimelineEntry {
     pub latency_p95_ms: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency_p99_ms: Option<f64>,
+    /// Most sessions seen waiting for a lock at once; `None` when nobody was, and in older documents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<u64>,
+    /// Time that they lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock_wait_ms: Option<f64>,
 }
 
 /// The first of a kind of failure.

@@ -104,6 +104,25 @@ pub struct WaitResults {
     pub most_waiting: u64,
     /// Who waited for whom, longest in total first.
     pub pairs: Vec<WaitPair>,
+    /// The tables that most time was lost on.
+    #[serde(default)]
+    pub tables: Vec<HotPlace>,
+    /// The rows that most time was lost on, where the server tells them.
+    #[serde(default)]
+    pub rows: Vec<HotPlace>,
+}
+
+/// A table or a row that sessions waited for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct HotPlace {
+    pub table: String,
+    /// `None` for a table. On PostgreSQL the place of a row's version, which changes with each update; on
+    /// MySQL and MariaDB index and key.
+    pub row: Option<String>,
+    pub waits: u64,
+    pub total_ms: f64,
+    /// Most sessions seen waiting for it at once.
+    pub longest_queue: u64,
 }
 
 /// One operation waiting for another.

@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use super::transaction_results::{WaitPair, WaitResults};
+use super::{
+    hot_places::{Place, Places},
+    transaction_results::{WaitPair, WaitResults},
+};
 
 /// One waiting session in one sample.
 #[derive(Debug, Clone)]
@@ -16,6 +19,8 @@ pub struct WaitSeen {
     /// Tells one wait of a session from its next one.
     pub since: String,
     pub table: Option<String>,
+    /// The row of it, where the server tells.
+    pub row: Option<String>,
     pub waiter: Waiter,
     /// The first session that it waits for.
     pub blocker: Waiter,
@@ -62,29 +67,72 @@ pub struct WaitRecorder {
     pauses: Duration,
     deepest_queue: u64,
     most_waiting: u64,
+    places: Places,
+    seconds: Vec<WaitSecond>,
 }
 
+/// What was seen of waits in one second.
+#[derive(Debug, Default, Clone)]
+pub struct WaitSecond {
+    /// Most sessions seen waiting at once.
+    pub waiting: u64,
+    /// Time that they lost in it.
+    pub waited_ms: f64,
+}
+
+/// Seconds kept one by one; a longer run puts the rest into the last one.
+const MOST_SECONDS: usize = 100_000;
 /// Waits told apart; more aren't kept, so that memory stays bounded.
 const MOST_WAITS: usize = 200_000;
 
 impl WaitRecorder {
-    /// Adds a sample that took `cost` after a pause of `pause`.
-    pub fn add(&mut self, sample: Vec<WaitSeen>, cost: Duration, pause: Duration) {
+    /// Adds a sample that was taken `at` this time into the load, took `cost`, and came after a pause of
+    /// `pause`.
+    pub fn add(&mut self, sample: Vec<WaitSeen>, at: Duration, cost: Duration, pause: Duration) {
         self.samples += 1;
         self.sample_time += cost;
         self.pauses += pause;
         self.most_waiting = self.most_waiting.max(sample.len() as u64);
         self.deepest_queue = self.deepest_queue.max(deepest_queue(&sample));
+        self.places.add_queues(sample.iter().map(|seen| (seen.table.as_deref(), seen.row.as_deref())));
+        let most = sample.len() as u64;
+        let mut lost = 0.0;
         for seen in sample {
-            let WaitSeen { waiting, waited_ms, since, table, waiter, blocker, .. } = seen;
+            let WaitSeen { waiting, waited_ms, since, table, row, waiter, blocker, .. } = seen;
             let key = (waiting, since);
             if self.waits.len() >= MOST_WAITS && !self.waits.contains_key(&key) {
                 continue;
             }
-            let wait = self.waits.entry(key).or_insert(Wait { waited_ms, waiter, blocker, table: None });
-            wait.waited_ms = wait.waited_ms.max(waited_ms);
+            let is_new = !self.waits.contains_key(&key);
+            let wait =
+                self.waits.entry(key).or_insert(Wait { waited_ms: 0.0, waiter, blocker, table: None });
+            let more = (waited_ms - wait.waited_ms).max(0.0);
+            wait.waited_ms += more;
+            lost += more;
+            if let Some(table) = &table {
+                self.places.add(Place { table: table.clone(), row }, is_new, more);
+            }
             wait.table = table.or(wait.table.take());
         }
+        self.add_second(at, most, lost);
+    }
+
+    fn add_second(&mut self, at: Duration, waiting: u64, lost: f64) {
+        let index = usize::try_from(at.as_secs()).unwrap_or(MOST_SECONDS).min(MOST_SECONDS - 1);
+        if waiting == 0 {
+            return;
+        }
+        if index >= self.seconds.len() {
+            self.seconds.resize(index + 1, WaitSecond::default());
+        }
+        let second = &mut self.seconds[index];
+        second.waiting = second.waiting.max(waiting);
+        second.waited_ms += lost;
+    }
+
+    /// Second by second, from the start of the measured load to the last one in which somebody waited.
+    pub fn seconds(&self) -> &[WaitSecond] {
+        &self.seconds
     }
 
     /// The results, and the time that each operation waited, by its index.
@@ -96,6 +144,8 @@ impl WaitRecorder {
             waits: self.waits.len() as u64,
             deepest_queue: self.deepest_queue,
             most_waiting: self.most_waiting,
+            tables: self.places.tables(),
+            rows: self.places.rows(),
             ..WaitResults::default()
         };
         if self.samples > 0 {
@@ -161,6 +211,7 @@ mod tests {
             waited_ms,
             since: since.to_owned(),
             table: Some("orders".to_owned()),
+            row: Some("(0,1)".to_owned()),
             waiter: Waiter::Operation(0),
             blocker: Waiter::Operation(1),
         }
@@ -171,11 +222,13 @@ mod tests {
         let mut recorder = WaitRecorder::default();
         recorder.add(
             vec![seen(1, &[9], "a", 5.0), seen(2, &[1], "b", 2.0)],
+            Duration::from_millis(100),
             Duration::from_millis(1),
             Duration::ZERO,
         );
         recorder.add(
             vec![seen(1, &[9], "a", 15.0), seen(1, &[9], "c", 1.0)],
+            Duration::from_millis(1_200),
             Duration::from_millis(1),
             Duration::ZERO,
         );
@@ -184,6 +237,14 @@ mod tests {
         assert_eq!(results.deepest_queue, 2);
         assert_eq!(by_operation[&0], 18.0);
         assert_eq!(results.pairs[0].blocking, "refund");
+        let lost: Vec<(u64, f64)> =
+            recorder.seconds().iter().map(|second| (second.waiting, second.waited_ms)).collect();
+        assert_eq!(lost, [(2, 7.0), (2, 11.0)], "what was lost in a second counts in that second");
+        let row = &results.rows[0];
+        assert_eq!(
+            (row.table.as_str(), row.waits, row.total_ms, row.longest_queue),
+            ("orders", 3, 18.0, 2)
+        );
     }
 
     #[test]
@@ -195,7 +256,7 @@ mod tests {
             blocker: Waiter::Application(String::new()),
             ..seen(1, &[9], "a", 5.0)
         };
-        recorder.add(vec![wait], Duration::ZERO, Duration::ZERO);
+        recorder.add(vec![wait], Duration::ZERO, Duration::ZERO, Duration::ZERO);
         let (results, by_operation) = recorder.finish(&["pay".into()]);
         assert_eq!(
             (results.pairs[0].waiting.as_str(), results.pairs[0].blocking.as_str()),

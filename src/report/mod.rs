@@ -21,10 +21,12 @@ mod race;
 mod read;
 mod replay;
 mod reported;
+mod retries;
 mod sections;
 mod table;
 mod texts;
 mod transcript;
+mod tuning;
 mod write;
 
 pub use annotations::{Places, annotations};

@@ -61,6 +61,7 @@ pub fn table(document: &Document, style: &Style) -> String {
         comparison::section,
         sections::compared,
         sections::control,
+        sections::tuning,
         sections::fixtures,
     ] {
         text.push_str(&section(document, style));

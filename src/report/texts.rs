@@ -20,11 +20,12 @@ const CLOSED: [&str; 11] = [
 /// What a race is expected to do: closed too, under a key that invariants use for text.
 const EXPECTED: [&str; 3] = ["holds", "violated", "error"];
 /// Fields that hold values by a name from outside.
-const BY_NAME: [&str; 10] = [
+const BY_NAME: [&str; 11] = [
     "anomalies",
     "operations",
     "targets",
     "causes",
+    "recovered_causes",
     "exhausted",
     "statuses",
     "tables",

@@ -8,6 +8,7 @@ use super::{
     RunOptions, StopSignal, Watcher,
     database::{self, Closed, Opened},
     deadlocks::{CountedDeadlocks, DeadlockCount},
+    explain,
     prepare::{new_run_id, prepare_statements, seed, statements},
     service::{self, OpenedServices},
     trouble::{RunError, Trouble, statement_problem},
@@ -21,7 +22,8 @@ use crate::{
     expression::Value,
     fixture,
     measure::{
-        Collected, EffectResults, Environment, FixtureResults, LiveBoard, RunResults, TableRows, collect,
+        Collected, EffectResults, Environment, FixtureResults, LiveBoard, RunResults, TableRows,
+        TuningResults, collect,
     },
     plan::Plan,
     scenario::{Problems, Source},
@@ -44,6 +46,7 @@ struct Measured {
     invariants: Option<InvariantState>,
     effects: Vec<EffectResults>,
     deadlocks: Option<DeadlockCount>,
+    tuning: TuningResults,
 }
 
 /// Runs a plan, with the seed that the options name.
@@ -111,7 +114,7 @@ pub(super) async fn run_plan(
         Some(opened) => opened.close(options.keep, watcher).await,
         None => Closed { gone: true, ..Closed::default() },
     };
-    let Measured { outcome, invariants, effects, deadlocks: _ } = measured?;
+    let Measured { outcome, invariants, effects, deadlocks: _, tuning } = measured?;
     results.fixtures.cleaned = !options.keep && closed.trouble.is_none();
     results.fixtures.note = closed.trouble.as_ref().map(|trouble| trouble.message.clone());
     if options.keep || closed.trouble.is_some() {
@@ -140,6 +143,7 @@ pub(super) async fn run_plan(
     results.invariants = invariants.map(InvariantState::into_results).unwrap_or_default();
     results.effects = effects;
     results.incidents = verdict::incidents(plan, &results);
+    results.tuning = verdict::tuning(&results, tuning);
     let verdict = verdict::judge(
         &plan.thresholds,
         &plan.requirements,
@@ -208,18 +212,20 @@ impl Run<'_> {
 
         watcher.stage(&format!("connecting {} workers", plan.load.concurrency));
         watcher.load_begins(Arc::clone(&self.board), &plan);
-        let settings = self.load_settings(opened.as_ref(), prepared, globals, results.seed);
-        let beside = match (opened.as_mut(), &mut invariants, &mut sampling) {
-            (Some(opened), Some(invariants), Some(sampling)) => {
-                let (for_control, for_sampling) =
-                    (opened.side_settings("control"), opened.side_settings("watch"));
-                let endpoint = &opened.endpoint;
-                let control = SideSession { session: &mut opened.session, endpoint, settings: for_control };
-                let sampling = SideSession { session: sampling, endpoint, settings: for_sampling };
-                Some(Beside { control, invariants, sampling })
+        let samples = self.options.explain_statements.then(|| Arc::new(explain::samples(&plan)));
+        let mut settings = self.load_settings(opened.as_ref(), prepared, globals, results.seed);
+        settings.samples = samples.clone();
+        let beside = opened.as_mut().zip(invariants.as_mut()).map(|(opened, invariants)| {
+            let (for_control, for_sampling) =
+                (opened.side_settings("control"), opened.side_settings("watch"));
+            let endpoint = &opened.endpoint;
+            let side = |session, settings| SideSession { session, endpoint, settings };
+            Beside {
+                control: side(&mut opened.session, for_control),
+                invariants,
+                sampling: sampling.as_mut().map(|sampling| side(sampling, for_sampling)),
             }
-            _ => None,
-        };
+        });
         let outcome = run_load(settings, beside).await;
         watcher.load_ended();
         if let Some(sampling) = sampling {
@@ -237,7 +243,14 @@ impl Run<'_> {
                 compared = effects.compare(&mut opened.session, &mut outcome.recorder, is_alone).await;
             }
         }
-        Ok(Measured { outcome, invariants, effects: compared, deadlocks })
+        let tuning = match (opened.as_mut(), samples) {
+            (Some(opened), Some(samples)) => {
+                watcher.stage("asking for the plans of statements");
+                explain::explain(&plan, &samples, &mut opened.session).await
+            }
+            _ => TuningResults::default(),
+        };
+        Ok(Measured { outcome, invariants, effects: compared, deadlocks, tuning })
     }
 
     /// A session to sample with, and the deadlocks that a watched database has counted so far.
@@ -246,12 +259,15 @@ impl Run<'_> {
         opened: Option<&mut Opened>,
     ) -> Result<(Option<Session>, Option<DeadlockCount>), RunError> {
         let Some(opened) = opened else { return Ok((None, None)) };
-        let sampling = opened.sampling_session().await?;
+        let sampling = match self.options.no_sampling {
+            true => None,
+            false => Some(opened.sampling_session().await?),
+        };
         let deadlocks = match self.plan.services.iter().any(|service| service.watched) {
             true => Some(DeadlockCount::begin(opened).await),
             false => None,
         };
-        Ok((Some(sampling), deadlocks))
+        Ok((sampling, deadlocks))
     }
 
     /// Tables and fixtures.
@@ -317,6 +333,7 @@ impl Run<'_> {
             prepared: statements,
             observed,
             observer,
+            samples: None,
             globals,
             endpoint: opened.map(|opened| opened.endpoint.clone()),
             services: self.services.endpoints.clone(),

@@ -6,6 +6,7 @@
 mod database;
 mod deadlocks;
 mod execute;
+mod explain;
 mod own;
 mod prepare;
 mod probe;
@@ -54,6 +55,10 @@ pub struct RunOptions {
     pub keep: bool,
     /// `--baseline`: the runs that this one may be held against, one for each scenario.
     pub baselines: Vec<Arc<Baseline>>,
+    /// `--explain-statements`: ask the database for the plans of the statements.
+    pub explain_statements: bool,
+    /// `--no-sampling`: sample neither lock waits nor an application's sessions.
+    pub no_sampling: bool,
 }
 
 impl RunOptions {

@@ -17,6 +17,9 @@ pub struct LockWait {
     pub since: String,
     /// The table, when the lock is on a table or on a row of one.
     pub table: Option<String>,
+    /// The row, where the server tells: on PostgreSQL its place, which changes with each update; on MySQL
+    /// and MariaDB index and key.
+    pub row: Option<String>,
 }
 
 /// A session that can't go on before another one does.

@@ -13,6 +13,7 @@ mod incidents;
 mod metrics;
 mod probes;
 mod races;
+mod tuning;
 
 pub use conclude::{Baseline, judge};
 pub use difference::{ComparedRun, Comparison, Difference, Finding, OperationPair, compare};
@@ -21,6 +22,7 @@ pub use incidents::incidents;
 pub use metrics::{Observed, observe};
 pub use probes::{judge_probe, judge_probes};
 pub use races::{judge_race, judge_races, reproduced};
+pub use tuning::tuning;
 
 use serde::{Deserialize, Serialize};
 

@@ -191,6 +191,7 @@ async fn lanes(
         observed: vec![false; prepared.len()],
         prepared,
         observer: None,
+        samples: None,
         globals: shard.globals.clone(),
         endpoint: Some(settings.endpoint.clone()),
         services: settings.services.clone(),

@@ -21,6 +21,9 @@ pub(super) struct Bin {
     pub p50_ms: Option<f64>,
     pub p95_ms: Option<f64>,
     pub p99_ms: Option<f64>,
+    /// Of several seconds the most.
+    pub waiting: u64,
+    pub lock_wait_ms: f64,
 }
 
 impl Bin {
@@ -42,6 +45,8 @@ impl Bin {
             p50_ms: entry.latency_p50_ms,
             p95_ms: entry.latency_p95_ms,
             p99_ms: entry.latency_p99_ms,
+            waiting: entry.waiting.unwrap_or_default(),
+            lock_wait_ms: entry.lock_wait_ms.unwrap_or_default(),
         }
     }
 
@@ -60,6 +65,8 @@ impl Bin {
         self.p50_ms = highest(self.p50_ms, later.p50_ms);
         self.p95_ms = highest(self.p95_ms, later.p95_ms);
         self.p99_ms = highest(self.p99_ms, later.p99_ms);
+        self.waiting = self.waiting.max(later.waiting);
+        self.lock_wait_ms += later.lock_wait_ms;
     }
 }
 

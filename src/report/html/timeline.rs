@@ -24,7 +24,8 @@ pub(super) fn timeline(document: &Document, width: f64, id: &str, class: &str) -
     let bins = bins(document, (width / 5.0) as usize);
     let Some(last) = bins.last() else { return String::new() };
     let marks = marks(document);
-    let panels = [Panel::rate(&bins), Panel::latency(&bins), Panel::events(&bins)];
+    let mut panels = vec![Panel::rate(&bins), Panel::latency(&bins), Panel::events(&bins)];
+    panels.extend(Panel::waiting(&bins));
     let time = Scale::time(last.to, (width / 90.0) as usize);
     let top = marks.len() as f64 * 15.0;
     let is_narrow = width < 600.0;
@@ -196,6 +197,23 @@ impl Panel {
             label,
             series,
         }
+    }
+}
+
+impl Panel {
+    /// `None` when nobody was seen waiting.
+    fn waiting(bins: &[Bin]) -> Option<Self> {
+        let max = bins.iter().map(|bin| bin.waiting).max().filter(|most| *most > 0)?;
+        let values = bins.iter().map(|bin| (bin.waiting > 0).then_some(bin.waiting as f64)).collect();
+        let series =
+            vec![Series { name: "most at once", class: "bar", drawing: Drawing::Bars(1.0), values }];
+        Some(Self {
+            title: "Sessions waiting for a lock",
+            height: 70.0,
+            scale: Scale::linear(max as f64, 3),
+            label: |value| if value.fract() == 0.0 { grouped(value as u64) } else { value.to_string() },
+            series,
+        })
     }
 }
 

@@ -21,9 +21,10 @@ use crate::{
         command, cycles as explained,
         document::Document,
         findings::findings,
-        incidents, probe, race,
+        incidents, probe, race, retries,
         sections::{effect_word, request_sentences, success},
         texts::visible,
+        tuning,
     },
     verdict::ThresholdResult,
 };
@@ -215,6 +216,10 @@ pub(super) struct RunView {
     unexplained: String,
     /// Operations that met where something broke.
     incidents: Vec<String>,
+    tuning: Vec<String>,
+    /// Failures that should have been tried again.
+    retry_findings: Vec<String>,
+    retry_sentences: Vec<String>,
     /// Letter and name of each operation in the graph.
     key: Vec<(String, String)>,
     timeline: Option<Chart>,
@@ -292,6 +297,9 @@ impl RunView {
             ),
             unexplained: explained::rest(document),
             incidents: incidents::sentences(document),
+            tuning: tuning::sentences(document),
+            retry_findings: retries::findings(document),
+            retry_sentences: retries::sentences(document),
             has_percentiles: bins.iter().any(|bin| bin.p95_ms.is_some()),
             document: without_series(document),
             id,

@@ -1,10 +1,14 @@
-//! What speaks of locks in Markdown: deadlocks explained, and the operations that met where something broke.
+//! What speaks of causes in Markdown: deadlocks explained, the operations that met where something broke,
+//! retries, and what to tune.
 
 use super::{
     escape::prose,
-    sections::{folded, more},
+    sections::{folded, more, table},
 };
-use crate::report::{cycles, document::Document, incidents};
+use crate::{
+    report::{cells::grouped, cycles, document::Document, incidents, retries, tuning},
+    units::format_millis,
+};
 
 const MOST_CYCLES: usize = 4;
 
@@ -38,4 +42,38 @@ pub(super) fn incidents(document: &Document) -> String {
     let lines: String =
         incidents::sentences(document).iter().map(|line| format!("- {}\n", prose(line))).collect();
     if lines.is_empty() { lines } else { format!("Operations involved:\n\n{lines}") }
+}
+
+/// What to tune.
+pub(super) fn tuning(document: &Document) -> String {
+    let lines: String =
+        tuning::sentences(document).iter().map(|line| format!("- {}\n", prose(line))).collect();
+    if lines.is_empty() { lines } else { folded("Tuning", lines.trim_end()) }
+}
+
+/// Failures that should have been tried again, and what retries brought.
+pub(super) fn retries(document: &Document) -> String {
+    let findings = retries::findings(document);
+    let found: String = findings.iter().map(|line| format!("- ⚠️ {}\n", prose(line))).collect();
+    if document.retries.attempts.is_empty() {
+        return found;
+    }
+    let rows = document.retries.attempts.iter().map(|attempt| {
+        let causes: Vec<String> =
+            attempt.causes.iter().map(|(cause, count)| format!("{cause} {}", grouped(*count))).collect();
+        vec![
+            attempt.retry.to_string(),
+            grouped(attempt.count),
+            grouped(attempt.recovered),
+            grouped(attempt.exhausted),
+            prose(&causes.join(", ")),
+            format_millis(attempt.declared_ms),
+            format_millis(attempt.measured_ms.mean),
+        ]
+    });
+    let header =
+        ["retry", "#made", "#recovered", "#given up", "because of", "#declared delay", "#mean delay"];
+    let lines: String =
+        retries::sentences(document).iter().map(|line| format!("\n{}\n", prose(line))).collect();
+    format!("{found}{}", folded("Retries", &format!("{}{lines}", table(&header, rows))))
 }

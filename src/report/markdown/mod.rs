@@ -73,9 +73,11 @@ fn run(document: &Document) -> String {
         sections::demands,
         sections::variants,
         sections::grades,
+        locks::retries,
         locks::deadlocks,
         comparison::section,
         sections::waits,
+        locks::tuning,
         sections::failures,
         sections::repeat,
     ];

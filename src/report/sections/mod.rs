@@ -10,6 +10,7 @@ mod meeting;
 mod operations;
 mod requests;
 mod transactions;
+mod tuning;
 mod variants;
 
 pub(super) use application::application;
@@ -21,6 +22,7 @@ pub(super) use meeting::{arrivals, gates, overlap, releases};
 pub(super) use operations::{operations, outcomes, retries, times};
 pub(super) use requests::{request_sentences, requests};
 pub(super) use transactions::{isolation, lock_order, waits};
+pub(super) use tuning::tuning;
 pub(super) use variants::{bought, compared, control, success};
 
 use super::document::Document;

@@ -91,12 +91,19 @@ pub(in crate::report) fn outcomes(document: &Document, style: &Style) -> String 
 
 pub(in crate::report) fn retries(document: &Document, style: &Style) -> String {
     let retries = &document.retries;
-    if retries.attempts.is_empty() && retries.exhausted.is_empty() {
+    let findings = super::super::retries::findings(document);
+    if retries.attempts.is_empty() && retries.exhausted.is_empty() && findings.is_empty() {
         return String::new();
     }
     let mut out = style.heading("Retries");
     if let Some(policy) = &retries.policy {
         out.push_str(&wrapped(&format!("Policy: {policy}"), "", style.width));
+    }
+    for finding in &findings {
+        out.push_str(&wrapped(finding, "  ", style.width).replacen("  ", "", 1));
+    }
+    if retries.attempts.is_empty() {
+        return out;
     }
     let mut table =
         table(style, &["retry", "made", "recovered", "declared delay", "mean delay", "95%", "because of"]);
@@ -114,6 +121,9 @@ pub(in crate::report) fn retries(document: &Document, style: &Style) -> String {
         ]);
     }
     out.push_str(&lines(&table));
+    for sentence in super::super::retries::sentences(document) {
+        out.push_str(&wrapped(&sentence, "", style.width));
+    }
     let lost = document.totals.backoff_ms.mean * document.totals.backoff_ms.count as f64;
     let _ = writeln!(
         out,

@@ -7,12 +7,25 @@ use super::super::{
     document::Document,
     table::Style,
 };
-use crate::units::format_millis;
+use crate::{measure::HotPlace, units::format_millis};
 
 const MOST_PAIRS: usize = 8;
+const MOST_PLACES: usize = 3;
 
 fn times(count: u64) -> String {
     if count == 1 { "once".to_owned() } else { format!("{} times", grouped(count)) }
+}
+
+/// `orders, 230 waits, 1m24s in all, longest queue 13`.
+fn place(place: &HotPlace) -> String {
+    let row = place.row.as_ref().map_or_else(String::new, |row| format!(" {row}"));
+    format!(
+        "{}{row}, {}, {} in all, longest queue {}",
+        place.table,
+        counted(place.waits, "wait"),
+        format_millis(place.total_ms),
+        place.longest_queue
+    )
 }
 
 pub(in crate::report) fn isolation(document: &Document, style: &Style) -> String {
@@ -102,6 +115,12 @@ pub(in crate::report) fn waits(document: &Document, style: &Style) -> String {
     let more = waits.pairs.len().saturating_sub(MOST_PAIRS);
     if more > 0 {
         let _ = writeln!(out, "… and {more} more pairs");
+    }
+    for (what, places) in [("tables", &waits.tables), ("rows", &waits.rows)] {
+        let hottest: Vec<String> = places.iter().take(MOST_PLACES).map(place).collect();
+        if !hottest.is_empty() {
+            out.push_str(&wrapped(&format!("Hottest {what}: {}.", hottest.join("; ")), "", style.width));
+        }
     }
     let line = format!(
         "{} waits lost {} in all, the longest {}. Deepest queue {}, most waiting at once {}. {} samples, one every {}, each \

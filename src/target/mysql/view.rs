@@ -63,6 +63,8 @@ pub(super) struct EngineWait {
     pub held_table: Option<String>,
     /// That lock is on rows, and exclusive: a foreign key takes none like it.
     pub held_for_writing: bool,
+    /// Index and key of the row: `PRIMARY 17`.
+    pub row: Option<String>,
 }
 
 /// In place of a number the engine shows an address with this bit.
@@ -74,7 +76,7 @@ const TRANSACTIONS: &str = "
 
 const MARIADB_WAITS: &str = "
     SELECT r.trx_mysql_thread_id, b.trx_mysql_thread_id, w.requested_lock_id,
-           l.lock_table, l.lock_mode, h.lock_table, h.lock_mode
+           l.lock_table, l.lock_mode, h.lock_table, h.lock_mode, l.lock_index, l.lock_data
       FROM information_schema.innodb_lock_waits w
       JOIN information_schema.innodb_trx r ON r.trx_id = w.requesting_trx_id
       JOIN information_schema.innodb_trx b ON b.trx_id = w.blocking_trx_id
@@ -83,7 +85,7 @@ const MARIADB_WAITS: &str = "
 
 const MYSQL_WAITS: &str = "
     SELECT r.PROCESSLIST_ID, b.PROCESSLIST_ID, w.REQUESTING_ENGINE_LOCK_ID,
-           l.OBJECT_NAME, l.LOCK_MODE, h.OBJECT_NAME, h.LOCK_MODE
+           l.OBJECT_NAME, l.LOCK_MODE, h.OBJECT_NAME, h.LOCK_MODE, l.INDEX_NAME, l.LOCK_DATA
       FROM performance_schema.data_lock_waits w
       JOIN performance_schema.threads r ON r.THREAD_ID = w.REQUESTING_THREAD_ID
       JOIN performance_schema.threads b ON b.THREAD_ID = w.BLOCKING_THREAD_ID
@@ -148,7 +150,9 @@ fn transaction(values: &[Value]) -> Option<EngineTransaction> {
 }
 
 fn wait(values: &[Value]) -> Option<EngineWait> {
-    let [waiting, blocking, lock, table, mode_asked, held_table, held_mode] = values else { return None };
+    let [waiting, blocking, lock, table, mode_asked, held_table, held_mode, index, key] = values else {
+        return None;
+    };
     let mode = |value: &Value| LockMode::read(value.as_str().unwrap_or_default());
     let (asked, held) = (mode(mode_asked), mode(held_mode));
     Some(EngineWait {
@@ -159,6 +163,10 @@ fn wait(values: &[Value]) -> Option<EngineWait> {
         for_writing: asked.is_exclusive,
         held_table: held_table.as_str().map(table_name),
         held_for_writing: held.is_exclusive && !held.is_gap,
+        row: index
+            .as_str()
+            .zip(key.as_str())
+            .map(|(index, key)| format!("{} {key}", index.trim_matches('`'))),
     })
 }
 

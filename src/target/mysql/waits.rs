@@ -56,6 +56,7 @@ fn grouped(waits: &[EngineWait], (known, count): &mut (Known, u64), now: Instant
             waited_ms: now.duration_since(first_seen).as_secs_f64() * 1e3,
             since: number.to_string(),
             table: wait.table.clone(),
+            row: wait.row.clone(),
         });
     }
     grouped

@@ -22,11 +22,13 @@ const SAMPLE: &str = "
            pg_blocking_pids(l.pid),
            (extract(epoch FROM clock_timestamp() - coalesce(l.waitstart, a.query_start)) * 1000)::float8,
            coalesce(l.waitstart, a.query_start)::text,
-           coalesce(l.relation, held.relation)::regclass::text
+           coalesce(l.relation, held.relation)::regclass::text,
+           CASE WHEN coalesce(l.tuple, held.tuple) IS NOT NULL
+                THEN format('(%s,%s)', coalesce(l.page, held.page), coalesce(l.tuple, held.tuple)) END
       FROM pg_locks l
       JOIN pg_stat_activity a ON a.pid = l.pid
       LEFT JOIN LATERAL (
-           SELECT t.relation FROM pg_locks t
+           SELECT t.relation, t.page, t.tuple FROM pg_locks t
             WHERE t.pid = l.pid AND t.locktype = 'tuple' AND l.locktype = 'transactionid' LIMIT 1) held ON true
      WHERE NOT l.granted
        AND (starts_with(a.application_name, $1)
@@ -79,7 +81,7 @@ impl PostgresWaitSampler {
 }
 
 fn wait(values: &[Value]) -> Option<LockWait> {
-    let [waiting, blocking, waited, since, table] = values else { return None };
+    let [waiting, blocking, waited, since, table, row] = values else { return None };
     let pid = |value: &Value| value.as_i64().and_then(|pid| i32::try_from(pid).ok());
     Some(LockWait {
         waiting: pid(waiting)?,
@@ -87,5 +89,6 @@ fn wait(values: &[Value]) -> Option<LockWait> {
         waited_ms: f64::try_from(waited.clone()).ok()?.max(0.0),
         since: since.as_str()?.to_owned(),
         table: table.as_str().map(str::to_owned),
+        row: row.as_str().map(str::to_owned),
     })
 }
