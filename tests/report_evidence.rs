@@ -76,7 +76,7 @@ fn document() -> Document {
         compared: vec![policy("none", 300, 0), policy("default", 396, 96)],
         ..RunResults::default()
     };
-    let verdict = deadheat::verdict::judge(&[], &[], &[], &results);
+    let verdict = deadheat::verdict::judge(&[], &[], &[], &results, None);
     Document::new(results, verdict)
 }
 

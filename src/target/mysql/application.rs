@@ -187,6 +187,7 @@ mod tests {
             for_writing: true,
             held_table: Some(held.to_owned()),
             held_for_writing: true,
+            ..EngineWait::default()
         }
     }
 
