@@ -4,6 +4,7 @@
 //! formats or judges; a failure of the system under test is data, `Err` means that deadheat
 //! itself could not go on.
 
+mod answered;
 mod barrier;
 mod changes;
 mod check;

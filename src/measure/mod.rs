@@ -7,6 +7,7 @@ mod coarse;
 mod collect;
 mod deadlocks;
 mod distribution;
+mod effect_results;
 mod effects;
 mod hot_places;
 mod incident;
@@ -36,10 +37,8 @@ pub use deadlocks::{
     WantedLock, Whose,
 };
 pub use distribution::{Distribution, Recording};
-pub use effects::{
-    BrokenKeys, Certainty, DifferenceKind, EffectDifference, EffectRecord, EffectResults, Key, Quantities,
-    compare,
-};
+pub use effect_results::{BrokenKeys, DifferenceKind, EffectDifference, EffectResults};
+pub use effects::{Certainty, EffectRecord, Key, Quantities, compare};
 pub use incident::{Incident, Suspects};
 pub use live::{InTransaction, LiveBoard, LiveCounters, LiveSnapshot, LiveTotals};
 pub use live_counts::OutcomeCounts;

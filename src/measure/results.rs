@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     deadlocks::DeadlockResults,
-    effects::EffectResults,
+    effect_results::EffectResults,
     incident::Incident,
     meeting_results::{ArrivalResults, GateResults, Overlap, ReleaseResults},
     operation_results::{OperationResults, RetryResults},

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{
-    model::{Advice, Band, Grade, Threshold},
+    demands::{Advice, Band, Grade, Threshold},
     scope::Scope,
 };
 use crate::scenario::{

@@ -5,7 +5,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::{
-    model::{Expect, Invariant},
+    demands::{Expect, Invariant},
     scope::Scope,
     sql,
 };

@@ -8,6 +8,7 @@ mod arrivals;
 mod body;
 mod compile;
 mod criteria;
+mod demands;
 mod effect;
 mod explain;
 mod http;
@@ -36,6 +37,7 @@ mod work;
 
 pub use arrivals::{Arrivals, Piece};
 pub use compile::{Compiled, compile};
+pub use demands::*;
 pub use effect::{Account, Amount, Effect, MOST_KEYS};
 pub use explain::explain;
 pub use locks::{Facts, LockStrength, TableLock};
