@@ -397,7 +397,9 @@ fn connections_that_are_refused() {
 #[test]
 fn a_server_out_of_disk() {
     let filler = "INSERT INTO things (n, note) SELECT 1, string_agg(md5(random()::text), '') FROM generate_series(1, 200)";
-    let scenario = SCENARIO.replace("INSERT INTO things (n) VALUES (1)", filler);
+    let scenario = SCENARIO
+        .replace("INSERT INTO things (n) VALUES (1)", filler)
+        .replace("duration: 3s", "iterations: 4000");
     let faulty = Faulty::with(ServerKind::Postgres, &scenario, &[]);
     let restarted = Restarted::kill_and_restart(&faulty.server, POSTGRES_FILES, |command| {
         let script = "cd \"$0\" && size=$(( $(du -sk . | cut -f1) + 8192 )) && cp -a . ../copy \

@@ -7,6 +7,7 @@ use std::{
 };
 
 use indexmap::IndexMap;
+use tokio::time::{sleep, timeout};
 
 use super::{
     RunOptions, StopSignal, Trouble, Watcher,
@@ -94,6 +95,8 @@ pub(super) async fn open(
         application_name: format!("deadheat-control/{run_id}"),
         statement_timeout: None,
         lock_timeout: None,
+        // Migrations and cleaning take their time.
+        longest_answer: None,
         // MySQL's schemas are databases, and nobody connects to one that isn't made yet.
         schema: schema.clone().filter(|_| dialect == Dialect::Postgres),
         ..settings.clone()
@@ -270,8 +273,9 @@ impl Opened {
 
     /// A fresh session for cleaning up, when the first one is lost or stuck.
     pub async fn fresh_session(&self) -> Result<Session, Trouble> {
-        // The run's schema may be gone.
-        let settings = SessionSettings { schema: None, ..self.side_settings("cleanup") };
+        // The run's schema may be gone, and cleaning takes its time.
+        let settings =
+            SessionSettings { schema: None, longest_answer: None, ..self.side_settings("cleanup") };
         Ok(Session::connect(&self.endpoint, &settings).await?)
     }
 
@@ -294,13 +298,18 @@ impl Opened {
     /// isn't possible, what is asked for through the lost session fails and says so.
     pub async fn heal(&mut self, stop: &StopSignal) {
         let begun = Instant::now();
-        // Nobody hears of a broken connection before it is used.
-        let _ = self.session.script("SELECT 1").await;
         let settings = self.side_settings("control");
-        while self.session.is_lost() && begun.elapsed() < LONGEST_RESTART && !stop.is_stopped() {
+        // Nobody hears of a broken connection before it is used; of one that has fallen silent, never.
+        let limit = settings.longest_answer.unwrap_or(LONGEST_RESTART);
+        let mut is_lost = timeout(limit, self.session.script("SELECT 1")).await.is_err();
+        is_lost |= self.session.is_lost();
+        while is_lost && begun.elapsed() < LONGEST_RESTART && !stop.is_stopped() {
             match Session::connect(&self.endpoint, &settings).await {
-                Ok(session) => self.session = session,
-                Err(_) => tokio::time::sleep(RESTART_PAUSE).await,
+                Ok(session) => {
+                    self.session = session;
+                    is_lost = false;
+                }
+                Err(_) => sleep(RESTART_PAUSE).await,
             }
         }
     }
