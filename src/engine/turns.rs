@@ -19,7 +19,7 @@ use super::{
     worker::{Met, Worker, open_session},
 };
 use crate::{
-    expression::{RandomStream, Value},
+    expression::{RandomStream, Turn, Value},
     measure::{Ended, Met as MetOnRows, Recorder, Release},
     outcome::{Cause, Outcome},
     plan::{Arrivals, Operation, Plan, Work, slots},
@@ -83,6 +83,9 @@ impl Worker {
             }
             self.heal().await;
             let random = RandomStream { seed: self.shared.settings.seed, worker: self.number, iteration };
+            let (of_worker, workers) = (u64::from(iteration), u64::from(plan.load.concurrency));
+            let of_run = u64::from(self.number) + workers * of_worker;
+            self.frame.set_turn(Turn { of_run, of_worker });
             self.iteration(plan, random, released, None).await;
             let Some(next) = iteration.checked_add(1) else { break };
             iteration = next;
@@ -117,6 +120,7 @@ impl Worker {
             let iteration = u32::try_from(ticket).unwrap_or(u32::MAX);
             let seed = self.shared.settings.seed;
             let random = RandomStream { seed, worker: RandomStream::ARRIVALS, iteration };
+            self.frame.set_turn(Turn { of_run: ticket, of_worker: ticket });
             self.iteration(plan, random, released, Some(intended)).await;
         }
     }
@@ -136,13 +140,17 @@ impl Worker {
 
     /// How many operations are this worker's, and until when it may start them.
     fn share(&self, plan: &Plan) -> (u64, Option<Duration>) {
+        let part = |all: u64| {
+            let workers = u64::from(plan.load.concurrency);
+            let extra = u64::from(u64::from(self.number) < all % workers);
+            all / workers + extra
+        };
         match &plan.load.work {
-            Work::Iterations(all) => {
-                let workers = u64::from(plan.load.concurrency);
-                let extra = u64::from(u64::from(self.number) < all % workers);
-                (all / workers + extra, None)
+            Work::Iterations(all) => (part(*all), None),
+            Work::Duration(duration) => {
+                let until = plan.load.warmup + *duration;
+                (plan.load.most_operations.map_or(u64::from(u32::MAX), part), Some(until))
             }
-            Work::Duration(duration) => (u64::from(u32::MAX), Some(plan.load.warmup + *duration)),
             Work::Arrivals(_) => (0, None),
         }
     }

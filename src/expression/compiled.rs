@@ -39,6 +39,8 @@ pub enum ExpressionError {
     Syntax(String),
     #[error("unknown name `{name}`")]
     UnknownName { name: String, similar: Option<String> },
+    #[error("`{name}` has no column `{column}`")]
+    UnknownColumn { name: String, column: String, known: Vec<String> },
 }
 
 impl ExpressionError {
@@ -49,6 +51,7 @@ impl ExpressionError {
             Self::UnknownName { similar, .. } => {
                 similar.as_ref().map(|name| format!("did you mean `{name}`?"))
             }
+            Self::UnknownColumn { known, .. } => Some(format!("its columns are {}", known.join(", "))),
         }
     }
 }
@@ -126,6 +129,9 @@ impl Expression {
         if let Some(name) = unknown.into_iter().next() {
             let similar = names.similar(&name);
             return Err(ExpressionError::UnknownName { name, similar });
+        }
+        if let Some(error) = unknown_column(expression, names) {
+            return Err(error);
         }
         if let Some(kind) = simple(source, names) {
             return Ok(Self { source: source.into(), kind });
@@ -241,6 +247,29 @@ impl Expression {
     fn error(&self, message: &str) -> EvaluationError {
         EvaluationError { expression: self.source.to_string(), message: message.to_owned() }
     }
+}
+
+/// A column that a row of a data file doesn't have.
+fn unknown_column(
+    expression: &minijinja::Expression<'static, 'static>,
+    names: &Names,
+) -> Option<ExpressionError> {
+    if !names.know_columns() {
+        return None;
+    }
+    let mut paths: Vec<String> = expression.undeclared_variables(true).into_iter().collect();
+    paths.sort_unstable();
+    paths.iter().find_map(|path| {
+        let (name, rest) = path.split_once('.')?;
+        let column = rest.split('.').next()?;
+        let known: Vec<String> = names.columns(name)?.iter().map(|column| column.to_string()).collect();
+        let is_unknown = known.iter().all(|one| one != column);
+        is_unknown.then(|| ExpressionError::UnknownColumn {
+            name: name.to_owned(),
+            column: column.to_owned(),
+            known,
+        })
+    })
 }
 
 /// The kinds that need no minijinja, when the expression is nothing else.
@@ -385,7 +414,10 @@ mod tests {
         assert_eq!(message("order.id"), "unknown name `order`");
         assert_eq!(message("random(5, 1)"), "random(5, 1): the first number is the larger one");
         assert_eq!(message("pick(orders, 51)"), "pick(orders, 51): the fixture has only 50 rows");
-        assert_eq!(message("pick([1, 2])"), "pick() takes a fixture; use choice() for a list");
+        assert_eq!(
+            message("pick([1, 2])"),
+            "pick() takes a fixture or a data file; use choice() for a list"
+        );
         assert_eq!(message("orders[0].nothing"), "a value in it is missing");
         assert!(message("1 +").starts_with("this expression can't be read"));
     }

@@ -11,46 +11,72 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{
+    data::{DataRows, Turn},
     payload::Payloads,
     row::{Entry, FixtureRows},
 };
 
 /// The names in scope, each with its slot.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Names(Vec<Box<str>>);
+pub struct Names {
+    slots: Vec<Box<str>>,
+    /// The columns of names that stand for rows of a data file.
+    columns: Vec<(usize, Arc<[Box<str>]>)>,
+}
 
 impl Names {
     /// The slot of a name.
     pub fn slot(&self, name: &str) -> Option<usize> {
-        self.0.iter().position(|known| **known == *name)
+        self.slots.iter().position(|known| **known == *name)
     }
 
     /// The slot of a name, which is added when it isn't there.
     pub fn declare(&mut self, name: &str) -> usize {
-        self.slot(name).unwrap_or_else(|| {
-            self.0.push(name.into());
-            self.0.len() - 1
-        })
+        let Some(slot) = self.slot(name) else {
+            self.slots.push(name.into());
+            return self.slots.len() - 1;
+        };
+        // It may stand for something else from here on.
+        self.columns.retain(|(known, _)| *known != slot);
+        slot
+    }
+
+    /// The same for a row whose columns are known.
+    pub fn declare_row(&mut self, name: &str, columns: Arc<[Box<str>]>) -> usize {
+        let slot = self.declare(name);
+        self.columns.push((slot, columns));
+        slot
+    }
+
+    /// True when there are rows whose columns are known.
+    pub fn know_columns(&self) -> bool {
+        !self.columns.is_empty()
+    }
+
+    /// The columns of a name, where they are known.
+    pub fn columns(&self, name: &str) -> Option<&[Box<str>]> {
+        let mut known = self.columns.iter();
+        known.find(|(slot, _)| *self.slots[*slot] == *name).map(|(_, columns)| &**columns)
     }
 
     /// The name in a slot.
     pub fn name(&self, slot: usize) -> Option<&str> {
-        self.0.get(slot).map(|name| &**name)
+        self.slots.get(slot).map(|name| &**name)
     }
 
     /// How many slots a frame for these names needs.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.slots.len()
     }
 
     /// True when no name is declared.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.slots.is_empty()
     }
 
     /// The known name or function that looks most like `name`, when one does.
     pub fn similar(&self, name: &str) -> Option<String> {
-        let names = self.0.iter().map(|known| (false, &**known));
+        let names = self.slots.iter().map(|known| (false, &**known));
         let functions = super::FUNCTIONS.iter().map(|known| (true, *known));
         names
             .chain(functions)
@@ -91,6 +117,7 @@ struct Slots {
     values: Vec<Value>,
     random: ChaCha8Rng,
     now: SystemTime,
+    turn: Turn,
     payloads: Arc<Payloads>,
     draws: Vec<(Arc<FixtureRows>, usize, Entry)>,
     /// The kind of the operation that draws.
@@ -183,6 +210,7 @@ impl Frame {
             values,
             random,
             now,
+            turn: Turn::default(),
             payloads,
             draws: Vec::new(),
             kind: 0,
@@ -212,6 +240,11 @@ impl Frame {
         slots.now = now;
     }
 
+    /// Says which operation this is, for what `next` gives.
+    pub fn set_turn(&self, turn: Turn) {
+        self.context.lock().turn = turn;
+    }
+
     /// Gives a name its value.
     pub fn store(&self, slot: usize, value: Value) {
         let mut slots = self.context.lock();
@@ -226,11 +259,16 @@ impl Frame {
         self.context.lock().load(slot)
     }
 
-    /// One row of the fixture in a slot, at random; `None` when it is no fixture or has no rows.
+    /// One row of the fixture or of the data file in a slot, at random; `None` when it is neither or has no
+    /// rows.
     pub(super) fn pick(&self, slot: usize) -> Option<Value> {
         let mut slots = self.context.lock();
-        let rows =
-            slots.values.get(slot)?.downcast_object::<FixtureRows>().filter(|rows| !rows.is_empty())?;
+        let value = slots.values.get(slot)?;
+        if let Some(rows) = value.downcast_object::<DataRows>().filter(|rows| !rows.is_empty()) {
+            let index = slots.random.random_range(0..rows.len());
+            return rows.row(index).cloned();
+        }
+        let rows = value.downcast_object::<FixtureRows>().filter(|rows| !rows.is_empty())?;
         let index = slots.random.random_range(0..rows.len());
         slots.draw(&rows, index);
         rows.row(index).cloned()
@@ -285,6 +323,10 @@ pub(super) struct FrameHandle(Arc<Context>);
 impl FrameHandle {
     pub(super) fn with_random<R>(&self, draw: impl FnOnce(&mut ChaCha8Rng) -> R) -> R {
         draw(&mut self.0.lock().random)
+    }
+
+    pub(super) fn turn(&self) -> Turn {
+        self.0.lock().turn
     }
 
     pub(super) fn payloads(&self) -> Arc<Payloads> {

@@ -7,14 +7,15 @@ use rand::{Rng, RngExt, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
 use super::{
+    data::DataRows,
     fake::Fake,
     frame::{Frame, FrameHandle},
     row::FixtureRows,
 };
 
 /// Names of the functions and of `fake`, and of minijinja's that are kept.
-pub const FUNCTIONS: [&str; 10] =
-    ["pick", "random", "choice", "uuid", "now", "iso_now", "fake", "payload", "range", "dict"];
+pub const FUNCTIONS: [&str; 11] =
+    ["pick", "next", "random", "choice", "uuid", "now", "iso_now", "fake", "payload", "range", "dict"];
 
 /// True for a name that is a function.
 pub fn is_function(name: &str) -> bool {
@@ -23,6 +24,7 @@ pub fn is_function(name: &str) -> bool {
 
 pub(super) fn register(environment: &mut Environment<'static>) {
     environment.add_function("pick", pick);
+    environment.add_function("next", next);
     environment.add_function("random", random);
     environment.add_function("choice", choice);
     environment.add_function("uuid", uuid);
@@ -41,11 +43,43 @@ pub(super) fn invalid(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidOperation, message.into())
 }
 
+/// `next(data)`: the row whose turn it is; the same wherever one operation asks for it.
+fn next(state: &mut State<'_, '_>, from: Value) -> Result<Value, Error> {
+    let frame = frame_of(state)?;
+    let Some(rows) = from.downcast_object::<DataRows>() else {
+        return Err(invalid("next() takes the name of a data file"));
+    };
+    rows.next(frame.turn()).cloned().ok_or_else(|| {
+        let (name, count) = (rows.name(), rows.len());
+        invalid(format!("the data `{name}` is used up: it has {count} rows, each of them used once"))
+    })
+}
+
+/// `pick(data, n)` and, where the rest of an expression needs it, `pick(data)`.
+fn pick_data(frame: &FrameHandle, rows: &DataRows, count: Option<usize>) -> Result<Value, Error> {
+    let take = |index: usize| rows.row(index).cloned().unwrap_or_default();
+    match count {
+        None => Ok(take(frame.with_random(|random| random.random_range(0..rows.len())))),
+        Some(count) if count > rows.len() => Err(invalid(format!(
+            "pick({}, {count}): the data file has only {} rows",
+            rows.name(),
+            rows.len()
+        ))),
+        Some(count) => {
+            let chosen = frame.with_random(|random| rand::seq::index::sample(random, rows.len(), count));
+            Ok(chosen.into_iter().map(take).collect())
+        }
+    }
+}
+
 /// `pick(fixture)`: one of its rows; `pick(fixture, n)`: a list of n different ones.
 fn pick(state: &mut State<'_, '_>, from: Value, count: Option<usize>) -> Result<Value, Error> {
     let frame = frame_of(state)?;
+    if let Some(rows) = from.downcast_object::<DataRows>() {
+        return pick_data(&frame, &rows, count);
+    }
     let Some(rows) = from.downcast_object::<FixtureRows>() else {
-        return Err(invalid("pick() takes a fixture; use choice() for a list"));
+        return Err(invalid("pick() takes a fixture or a data file; use choice() for a list"));
     };
     if rows.is_empty() {
         return Err(invalid(format!("the fixture `{}` has no rows to pick from", rows.name())));

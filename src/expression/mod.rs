@@ -5,6 +5,7 @@
 //! a clock or draws on its own. Absent on purpose: SQL, which `plan` builds from the segments.
 
 mod compiled;
+mod data;
 mod fake;
 mod frame;
 mod functions;
@@ -15,6 +16,7 @@ mod row;
 mod template;
 
 pub use compiled::{EvaluationError, Expression, ExpressionError};
+pub use data::{DataRows, Turn};
 pub use frame::{Crowd, Frame, Names, RandomStream};
 pub use functions::{FUNCTIONS, is_function};
 pub use json::JsonTemplate;

@@ -1,8 +1,9 @@
 //! Compiles bodies: text, JSON, forms, files and payload templates.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use super::{
+    beside,
     operation::declare,
     request::{Body, Content},
     scope::Scope,
@@ -70,7 +71,8 @@ fn body(scope: &mut Scope<'_>, written: &Spanned<scenario::Body>, names: &mut Na
             (Content::Text { template, checked: is_json }, "text/plain; charset=utf-8")
         }
         (None, None, None, Some(file), None) => {
-            (Content::Bytes(read_file(scope, &file)?), "application/octet-stream")
+            let bytes = beside::read(scope, &file, "a body's file", LARGEST_FILE)?;
+            (Content::Bytes(bytes.into()), "application/octet-stream")
         }
         (None, None, None, None, Some(file)) => {
             for (name, literal) in &with {
@@ -103,34 +105,4 @@ fn body(scope: &mut Scope<'_>, written: &Spanned<scenario::Body>, names: &mut Na
         }
     };
     Some(Body { content, content_type: Some(content_type.unwrap_or_else(|| usual.to_owned())), bindings })
-}
-
-/// Only files beside the scenario or below it.
-fn read_file(scope: &mut Scope<'_>, file: &Spanned<String>) -> Option<Arc<[u8]>> {
-    let folder = scope.loaded.source.folder_at(file.span.start).to_owned();
-    let inside = Path::new(&file.value)
-        .components()
-        .all(|part| matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir));
-    if !inside {
-        scope.error(&file.span, "a body's file lies beside the scenario, or below it", None);
-        return None;
-    }
-    let path = folder.join(&file.value);
-    if let Err(problem) = scenario::check_inside(&path, &folder, &file.value) {
-        scope.problems.push(problem.at(file.span.clone()));
-        return None;
-    }
-    let read = std::fs::metadata(&path).and_then(|facts| {
-        if facts.len() > LARGEST_FILE {
-            return Err(std::io::Error::other(format!("it is larger than {LARGEST_FILE} bytes")));
-        }
-        std::fs::read(&path)
-    });
-    match read {
-        Ok(bytes) => Some(bytes.into()),
-        Err(error) => {
-            scope.error(&file.span, format!("can't read {}: {error}", path.display()), None);
-            None
-        }
-    }
 }

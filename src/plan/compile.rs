@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use super::{
-    criteria, invariant,
+    criteria, data, invariant,
     model::{Database, Fixture, Plan, Setup, slots},
     operation, race, running,
     scope::Scope,
@@ -13,7 +13,7 @@ use indexmap::IndexMap;
 
 use crate::{
     dialect::Dialect,
-    expression::{Names, Payloads, Value},
+    expression::{DataRows, Expression, Names, Payloads, Template, Value},
     scenario::{self, Loaded, Named, Problems, Spanned},
 };
 
@@ -50,6 +50,7 @@ pub fn compile(loaded: &Loaded) -> Result<Compiled, Problems> {
         lock_order: Vec::new(),
         concurrency: 1,
         fixture_tables: BTreeMap::new(),
+        data: IndexMap::new(),
     };
     let mut plan = compile_parts(&mut scope);
     let mut problems = scope.problems;
@@ -72,7 +73,11 @@ fn compile_parts(scope: &mut Scope<'_>) -> Option<Plan> {
         scope.globals.declare(name);
     }
     variables(scope);
-    let load = work::compile(scope, file);
+    let data = data::compile(scope);
+    let mut load = work::compile(scope, file);
+    if let Some(load) = &mut load {
+        data::limit(scope, load);
+    }
     let database = service::targets(scope);
     if let Some(database) = &database {
         scope.lock_order.clone_from(&database.lock_order);
@@ -118,6 +123,7 @@ fn compile_parts(scope: &mut Scope<'_>) -> Option<Plan> {
         payloads: Arc::clone(&scope.payloads),
         database,
         services: std::mem::take(&mut scope.services),
+        data: data?,
         fixtures: fixtures.into_iter().collect::<Option<_>>()?,
         statements: std::mem::take(&mut scope.statements),
         requests: std::mem::take(&mut scope.requests),
@@ -138,6 +144,10 @@ fn compile_parts(scope: &mut Scope<'_>) -> Option<Plan> {
         unchecked: None,
         notes: Vec::new(),
     };
+    if let Some(most) = plan.load.most_operations {
+        plan.notes
+            .push(format!("after {most} operations data that is used once is used up, and the load ends"));
+    }
     super::lint::check(scope, &plan);
     running::adapt(&mut plan);
     Some(plan)
@@ -229,9 +239,14 @@ fn fixture(
         scope.error(&name.span, format!("`{name}` already stands for something else"), None);
         return None;
     }
-    let rows = match &written.rows {
-        Some(rows) => scope.whole_number(rows, "`rows`", 1, MOST_ROWS),
-        None => Some(1),
+    let data = match &written.data {
+        Some(data) => Some(rows_of_data(scope, written, data)),
+        None => None,
+    };
+    let rows = match (&written.rows, &data) {
+        (Some(rows), _) => scope.whole_number(rows, "`rows`", 1, MOST_ROWS),
+        (None, Some(data)) => data.as_ref().map(|data| data.len() as u64),
+        (None, None) => Some(1),
     };
     let per = match &written.per {
         None => None,
@@ -252,16 +267,24 @@ fn fixture(
     if written.per.is_some() {
         names.declare("parent");
     }
-    let columns: Vec<_> = written
-        .values
-        .iter()
-        .map(|(column, literal)| Some((column.value.clone(), scope.template(literal, &names)?)))
-        .collect();
+    if let Some(Some(data)) = &data {
+        names.declare_row("row", Arc::clone(data.columns()));
+    }
+    let columns: Vec<_> = match &data {
+        // Said already.
+        Some(None) => Vec::new(),
+        Some(Some(data)) if written.values.is_empty() => columns_of(data, &names),
+        _ => written
+            .values
+            .iter()
+            .map(|(column, literal)| Some((column.value.clone(), scope.template(literal, &names)?)))
+            .collect(),
+    };
     let table = sql::quote_table(&written.table.value, scope.dialect);
     if table.is_none() {
         scope.error(&written.table.span, format!("`{}` is not the name of a table", written.table), None);
     }
-    if written.per.is_some() && per.is_none() {
+    if (written.per.is_some() && per.is_none()) || matches!(data, Some(None)) {
         scope.globals.declare(&name.value);
         return None;
     }
@@ -271,9 +294,52 @@ fn fixture(
         table: table?,
         rows: rows?,
         per,
+        data: data.flatten(),
         columns: columns.into_iter().collect::<Option<_>>()?,
         names: Arc::new(names),
     })
+}
+
+/// The rows that a fixture is made of; `None` after a problem.
+fn rows_of_data(
+    scope: &mut Scope<'_>,
+    written: &scenario::Fixture,
+    named: &Spanned<String>,
+) -> Option<Arc<DataRows>> {
+    let file = &scope.loaded.file;
+    let Some(data) = scope.data.get(&named.value).cloned() else {
+        if !file.data.contains_key(named.value.as_str()) && !scope.is_broken(&named.value) {
+            let hint =
+                scenario::did_you_mean(&named.value, file.data.keys().map(|name| name.value.as_str()))
+                    .unwrap_or_else(|| "data files stand under `data`, each under its name".to_owned());
+            scope.error(&named.span, format!("there is no data file `{named}`"), Some(hint));
+        }
+        return None;
+    };
+    if written.per.is_some() {
+        let hint = "leave one of them out: `parent` or `next` may be of use in `values`";
+        scope.error(&named.span, "a fixture has `data` or `per`, not both", Some(hint.into()));
+        return None;
+    }
+    if let Some(rows) = &written.rows {
+        let wanted = scope.whole_number(rows, "`rows`", 1, MOST_ROWS)?;
+        if wanted > data.len() as u64 {
+            let message = format!("`rows` is {wanted}, but `{named}` has {} rows", data.len());
+            scope.error(&rows.span, message, Some("leave `rows` out to use all of them".into()));
+            return None;
+        }
+    }
+    Some(data)
+}
+
+/// Every column of a data file as it is.
+fn columns_of(data: &DataRows, names: &Names) -> Vec<Option<(String, Template)>> {
+    let of = |column: &str| {
+        let quoted = column.replace('\\', "\\\\").replace('"', "\\\"");
+        let value = Expression::compile(&format!("row[\"{quoted}\"]"), names).ok()?;
+        Some((column.to_owned(), Template::Single(value)))
+    };
+    data.columns().iter().map(|column| of(column)).collect()
 }
 
 fn check_weights(scope: &mut Scope<'_>) {

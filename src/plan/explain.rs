@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     arrivals::Arrivals,
-    model::{Database, Fixture, Location, Operation, Plan, SqlStep, Step, Work},
+    model::{DataFile, Database, Fixture, Location, Operation, Plan, SqlStep, Step, Work},
     request::{HttpVersion, RequestIndex, Service, ServiceLocation},
 };
 use crate::{dialect::Dialect, units::format_duration};
@@ -53,9 +53,28 @@ fn header(plan: &Plan, text: &mut String) {
     if !plan.operations.is_empty() {
         load_text(plan, text);
     }
+    if !plan.data.is_empty() {
+        line!(text, "\ndata");
+    }
+    for file in &plan.data {
+        data_line(file, text);
+    }
     if !plan.fixtures.is_empty() {
         line!(text, "\nfixtures");
     }
+}
+
+fn data_line(data: &DataFile, text: &mut String) {
+    let DataFile { file, rows } = data;
+    let columns: Vec<&str> = rows.columns().iter().map(|column| &**column).collect();
+    let (count, columns) = (rows.len(), columns.join(", "));
+    let once = match (rows.is_once(), rows.is_per_worker()) {
+        (false, false) => "",
+        (false, true) => "; each worker begins with the first",
+        (true, false) => "; each is used once",
+        (true, true) => "; each is used once by each worker",
+    };
+    line!(text, "  {}: {count} rows of {file} with {columns}{once}", rows.name());
 }
 
 fn load_text(plan: &Plan, text: &mut String) {
@@ -66,6 +85,9 @@ fn load_text(plan: &Plan, text: &mut String) {
     };
     let release = if plan.load.release_together { ", released together" } else { "" };
     line!(text, "\nload: {} workers, {work}{release}", plan.load.concurrency);
+    if let Some(most) = plan.load.most_operations {
+        line!(text, "  ends after {most} operations at the latest, when data that is used once is used up");
+    }
     if let Some(enough) = plan.load.enough {
         line!(text, "  ends after {} overlapped trials", enough.trials);
     }
@@ -167,10 +189,11 @@ fn fixture_line(plan: &Plan, fixture: &Fixture, text: &mut String) {
         .per
         .and_then(|index| plan.fixtures.get(index))
         .map_or_else(String::new, |parent| format!(" for each of {}", parent.name));
+    let data = fixture.data.as_ref().map_or_else(String::new, |data| format!(" from {}", data.name()));
     let columns: Vec<&str> = fixture.columns.iter().map(|(name, _)| name.as_str()).collect();
     line!(
         text,
-        "  {}: {} rows in {}{per} ({})",
+        "  {}: {} rows in {}{per}{data} ({})",
         fixture.name,
         fixture.rows,
         fixture.table,

@@ -5,9 +5,11 @@
 //! clocks and connections.
 
 mod arrivals;
+mod beside;
 mod body;
 mod compile;
 mod criteria;
+mod data;
 mod demands;
 mod effect;
 mod explain;

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     dialect::{Begin, Dialect},
-    expression::{Expression, Names, Payloads, Template, Value},
+    expression::{DataRows, Expression, Names, Payloads, Template, Value},
     outcome::Isolation,
 };
 
@@ -60,6 +60,7 @@ pub struct Plan {
     /// `None`: requests only.
     pub database: Option<Database>,
     pub services: Vec<Service>,
+    pub data: Vec<DataFile>,
     pub fixtures: Vec<Fixture>,
     pub statements: Vec<Statement>,
     pub requests: Vec<Request>,
@@ -139,6 +140,14 @@ impl Location {
     }
 }
 
+/// A data file, read.
+#[derive(Debug, Clone)]
+pub struct DataFile {
+    /// As the scenario names the file.
+    pub file: String,
+    pub rows: Arc<DataRows>,
+}
+
 /// Rows to make before the run.
 #[derive(Debug)]
 pub struct Fixture {
@@ -151,8 +160,10 @@ pub struct Fixture {
     pub rows: u64,
     /// Index of an earlier fixture.
     pub per: Option<usize>,
+    /// The rows that its rows are made of.
+    pub data: Option<Arc<DataRows>>,
     pub columns: Vec<(String, Template)>,
-    /// Names in `columns`: the globals, `n` and `parent`.
+    /// Names in `columns`: the globals, `n`, `parent` and `row`.
     pub names: Arc<Names>,
 }
 
@@ -308,6 +319,8 @@ pub struct Barrier {
 pub struct Load {
     pub concurrency: u32,
     pub work: Work,
+    /// Operations for which there are rows of data that is used once.
+    pub most_operations: Option<u64>,
     pub warmup: Duration,
     /// All workers leave one barrier.
     pub release_together: bool,

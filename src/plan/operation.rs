@@ -116,13 +116,26 @@ pub(super) fn bindings(
     let mut compiled = Some(Vec::new());
     for (name, literal) in written {
         let template = scope.template(literal, names);
-        let slot = declare(scope, name, names);
+        let slot = match columns(scope, literal) {
+            Some(columns) if template.is_some() => {
+                declare(scope, name, names);
+                names.declare_row(&name.value, columns)
+            }
+            _ => declare(scope, name, names),
+        };
         match (compiled.as_mut(), template) {
             (Some(list), Some(template)) => list.push((slot, template)),
             _ => compiled = None,
         }
     }
     compiled
+}
+
+/// The columns of what a literal gives, when it is `next` or `pick` of a data file and nothing else.
+fn columns(scope: &Scope<'_>, literal: &scenario::Literal) -> Option<Arc<[Box<str>]>> {
+    let call = literal.as_text()?.trim().strip_prefix("{{")?.strip_suffix("}}")?.trim();
+    let argument = call.strip_prefix("next(").or_else(|| call.strip_prefix("pick("))?.strip_suffix(')')?;
+    scope.data.get(argument.trim()).map(|data| Arc::clone(data.columns()))
 }
 
 /// Declares a name of the scenario; one that hides a global or a function is a mistake.

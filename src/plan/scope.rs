@@ -12,7 +12,8 @@ use indexmap::IndexMap;
 use crate::{
     dialect::Dialect,
     expression::{
-        EvaluationError, Expression, Frame, Names, Payloads, RandomStream, Template, TemplateError, Value,
+        DataRows, EvaluationError, Expression, Frame, Names, Payloads, RandomStream, Template,
+        TemplateError, Value,
     },
     scenario::{Loaded, Node, NodeKind, Problem, Problems, Spanned},
 };
@@ -42,6 +43,8 @@ pub(super) struct Scope<'a> {
     pub concurrency: u32,
     /// The tables of the fixtures in scope, as written, by the fixtures' names.
     pub fixture_tables: BTreeMap<String, String>,
+    /// The data files that could be read, by name.
+    pub data: IndexMap<String, Arc<DataRows>>,
 }
 
 impl Scope<'_> {

@@ -35,6 +35,7 @@ pub(super) fn compile(scope: &mut Scope<'_>, file: &scenario::ScenarioFile) -> O
         return Some(Load {
             concurrency: 1,
             work: Work::Iterations(0),
+            most_operations: None,
             warmup: Duration::ZERO,
             release_together: false,
             enough: None,
@@ -57,6 +58,7 @@ pub(super) fn compile(scope: &mut Scope<'_>, file: &scenario::ScenarioFile) -> O
     Some(Load {
         concurrency: workers,
         work: work?,
+        most_operations: None,
         warmup,
         enough,
         release_together: written.release == Some(Release::Together),

@@ -7,6 +7,7 @@
 //! compiled by `plan`, which reports through the same [`Problems`].
 
 mod choice;
+mod data;
 mod deserializer;
 mod environment;
 mod http;
@@ -42,6 +43,7 @@ mod variant;
 mod write;
 mod yaml;
 
+pub use data::{ColumnType, Data};
 pub use http::*;
 pub use include::check_inside;
 use load::syntax_tree;

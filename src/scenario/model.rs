@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::{
     choice::{EffectAmount, Quantity},
+    data::Data,
     load_model::Load,
     node::Node,
     profile::Profile,
@@ -58,6 +59,10 @@ pub struct ScenarioFile {
     pub secrets: Named<Spanned<String>>,
     /// The systems that the scenario talks to.
     pub targets: Named<Target>,
+    /// Rows from CSV and JSON files by name, for fixtures (`data: cards`) and expressions (`next(cards)`,
+    /// `pick(cards)`).
+    #[serde(default)]
+    pub data: Named<Data>,
     /// Rows that are made before the run, in this order, and removed after it in reverse order.
     #[serde(default)]
     pub fixtures: Named<Fixture>,
@@ -111,6 +116,10 @@ pub struct Fixture {
     /// An earlier fixture: `rows` rows are made for each row of it, which is `parent`.
     #[serde(default)]
     pub per: Option<Spanned<String>>,
+    /// The name of a data file: a row is made of each of its rows, which is `row` in `values`, or of the first
+    /// `rows` of them. Without `values` its columns are the table's.
+    #[serde(default)]
+    pub data: Option<Spanned<String>>,
     /// Column values. `n` counts the rows from 1.
     #[serde(default)]
     pub values: Named<Literal>,

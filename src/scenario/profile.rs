@@ -9,6 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer};
 
 use super::{
+    data::Data,
     load_model::Load,
     merge::merge,
     model::{Band, Fixture, Invariant, Literal, Named, Operation, Retry},
@@ -45,6 +46,10 @@ pub struct Profile {
     #[serde(default)]
     #[schemars(with = "Named<Changed<Target>>")]
     pub targets: Option<Node>,
+    /// Data files to change or add.
+    #[serde(default)]
+    #[schemars(with = "Named<Changed<Data>>")]
+    pub data: Option<Node>,
     /// Fixtures to change or add.
     #[serde(default)]
     #[schemars(with = "Named<Changed<Fixture>>")]

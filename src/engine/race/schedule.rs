@@ -8,7 +8,7 @@ use std::{
 use super::{drive::Driver, shard::Place};
 use crate::{
     dialect::Dialect,
-    expression::{RandomStream, Value},
+    expression::{RandomStream, Turn, Value},
     measure::{RaceEventKind, RaceFailure, ScheduleRecord},
     outcome::RaceOutcome,
     plan::{Blocked, Schedule, Scheduled, slots},
@@ -104,6 +104,8 @@ async fn begin(driver: &mut Driver, place: &Place, number: usize) -> Result<(), 
         let (kept, now) = (race.plan.globals.len(), SystemTime::now());
         worker.frame.restart(&written.names, kept, 0, stream.generator(), now);
         worker.frame.store(slots::ITERATION, iteration.into());
+        // Each session has a row of its own, the same in every schedule.
+        worker.frame.set_turn(Turn { of_run: u64::from(worker_number), of_worker: 0 });
         worker.bind_names(&written.bindings).map_err(|error| Failure::value(error.to_string()))?;
         for script in &written.setup {
             driver.session_script(session, script).await?;

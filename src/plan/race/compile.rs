@@ -131,6 +131,7 @@ fn race(
             payloads: Arc::clone(&scope.payloads),
             database: Some(database.clone()),
             services: scope.services.clone(),
+            data: Vec::new(),
             fixtures: seeded.into_iter().collect::<Option<_>>()?,
             statements: std::mem::take(&mut scope.statements),
             requests: std::mem::take(&mut scope.requests),
@@ -139,6 +140,7 @@ fn race(
             load: Load {
                 concurrency: u32::try_from(sessions.len()).ok()?,
                 work: Work::Iterations(0),
+                most_operations: None,
                 warmup: std::time::Duration::ZERO,
                 release_together: false,
                 enough: None,
