@@ -34,6 +34,8 @@
 //! has the driver to itself and knows no stage. [`verdict::compare`] puts two runs side by side, and
 //! [`verdict::judge`] holds a run against a baseline.
 //!
+//! What a load has counted so far can be read while it goes on: [`exporter`] serves it to Prometheus.
+//!
 //! # What always holds
 //!
 //! - `scenario` and `plan` know no driver and no clock. The engine never prints, formats or
@@ -51,6 +53,7 @@ pub mod application;
 pub mod cli;
 pub mod dialect;
 pub mod engine;
+pub mod exporter;
 pub mod expression;
 pub mod fixture;
 pub mod history;

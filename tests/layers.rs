@@ -89,6 +89,24 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ),
     ("history", &["*"]),
     (
+        "exporter",
+        &[
+            "cli",
+            "engine",
+            "expression",
+            "fixture",
+            "history",
+            "import",
+            "isolation",
+            "plan",
+            "run",
+            "scenario",
+            "shrink",
+            "target",
+            "verdict",
+        ],
+    ),
+    (
         "import",
         &[
             "cli",
@@ -109,7 +127,8 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms, and the only other rooms that may import them.
-const USERS: &[(&str, &[&str])] = &[("import", &["cli"]), ("history", &["cli", "report"])];
+const USERS: &[(&str, &[&str])] =
+    &[("import", &["cli"]), ("history", &["cli", "report"]), ("exporter", &["cli"])];
 
 /// Crates, and the only rooms that may name them.
 const HOMES: &[(&str, &[&str])] = &[
@@ -123,9 +142,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("serde_saphyr", &["scenario"]),
     ("sqlparser", &["plan"]),
     ("petgraph", &["isolation"]),
-    ("tokio", &["cli", "engine", "history", "run", "target"]),
+    ("tokio", &["cli", "engine", "exporter", "history", "run", "target"]),
     ("reqwest", &["target"]),
-    ("hyper", &["target"]),
+    ("hyper", &["exporter", "target"]),
     ("hmac", &["target"]),
 ];
 
@@ -189,6 +208,7 @@ fn rooms_import_only_what_lies_before_them() {
     let rooms = [
         "cli",
         "engine",
+        "exporter",
         "expression",
         "fixture",
         "history",

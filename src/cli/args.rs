@@ -182,6 +182,9 @@ pub(super) struct RunArguments {
     /// Sample neither lock waits nor an application's sessions, to see what that costs
     #[arg(long)]
     pub no_sampling: bool,
+    /// Serve what is counted to Prometheus while the load runs, at /metrics of this address
+    #[arg(long, value_name = "IP:PORT")]
+    pub prometheus: Option<std::net::SocketAddr>,
 }
 
 /// Reports that `run` and `report` make.

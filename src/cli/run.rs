@@ -1,9 +1,10 @@
 //! `run`: one file after the other, reports at the end.
 
-use std::{future::Future, path::Path, sync::Arc};
+use std::{future::Future, net::SocketAddr, path::Path, sync::Arc};
 
 use super::{args::RunArguments, console::Console, kept, outputs, status};
 use crate::{
+    exporter::{Exported, Exporter},
     history,
     measure::{LiveBoard, RaceBoard},
     plan::Plan,
@@ -36,6 +37,11 @@ pub(super) fn run(arguments: &RunArguments, console: &Console) -> u8 {
         Ok(found) => found.unwrap_or_default(),
         Err(failed) => return kept::fail(failed, console),
     };
+    let exporter = match arguments.prometheus.map(|address| export(address, arguments, console)).transpose()
+    {
+        Ok(exporter) => exporter,
+        Err(status) => return status,
+    };
     let (documents, statuses) = block_on(async {
         let stop = StopSignal::default();
         listen(stop.clone(), console);
@@ -45,7 +51,8 @@ pub(super) fn run(arguments: &RunArguments, console: &Console) -> u8 {
             if stop.is_stopped() {
                 break;
             }
-            let (document, status) = run_file(file, arguments, &baselines, console, &stop).await;
+            let watcher = ConsoleWatcher::new(console).ended_by(&stop).exporting(exporter.as_ref());
+            let (document, status) = run_file(file, arguments, &baselines, console, &stop, watcher).await;
             statuses.extend(keep(&document, arguments, console).await);
             documents.push(document);
             statuses.push(status);
@@ -57,6 +64,27 @@ pub(super) fn run(arguments: &RunArguments, console: &Console) -> u8 {
         offer_to_shrink(arguments, &documents, console);
     }
     overall(statuses.into_iter().chain(written))
+}
+
+/// Serves metrics, on this machine unless another address is allowed.
+fn export(address: SocketAddr, arguments: &RunArguments, console: &Console) -> Result<Exporter, u8> {
+    let allowed = &arguments.shared.running.reach.allowed_hosts;
+    if !address.ip().to_canonical().is_loopback() && !allowed.contains(&address.ip().to_string()) {
+        let trouble = Trouble::new(format!("--prometheus {address} can be reached from other machines"));
+        let hint = format!("use 127.0.0.1:{}, or add `--allow-host {}`", address.port(), address.ip());
+        console.error(&trouble.hint(&hint));
+        return Err(status::USAGE);
+    }
+    match Exporter::start(address) {
+        Ok(exporter) => {
+            console.note(&format!("metrics at http://{}/metrics", exporter.address()));
+            Ok(exporter)
+        }
+        Err(error) => {
+            console.error(&Trouble::new(error.to_string()));
+            Err(status::COULD_NOT_RUN)
+        }
+    }
 }
 
 /// What a run broke can be shrunk from its document, when there is one.
@@ -152,13 +180,13 @@ async fn run_file(
     baselines: &[Document],
     console: &Console,
     stop: &StopSignal,
+    mut watcher: ConsoleWatcher<'_>,
 ) -> (Reported, u8) {
     let mut options = arguments.shared.options(file);
     options.baselines = baselines_of(arguments, baselines);
     options.explain_statements = arguments.explain_statements;
     options.no_sampling = arguments.no_sampling;
     console.hide(&options.targets.iter().map(|(_, url)| url.clone()).collect::<Vec<_>>());
-    let mut watcher = ConsoleWatcher::new(console).ended_by(stop);
     let ended = crate::run::run(&options, stop, &mut watcher).await;
     drop(watcher);
     let is_alone = outputs::takes_stdout(&arguments.shared.running.outputs().paths());
@@ -262,16 +290,22 @@ pub(super) struct ConsoleWatcher<'a> {
     console: &'a Console,
     progress: Option<Progress>,
     stop: StopSignal,
+    exporter: Option<&'a Exporter>,
 }
 
 impl<'a> ConsoleWatcher<'a> {
     pub(super) fn new(console: &'a Console) -> Self {
-        Self { console, progress: None, stop: StopSignal::default() }
+        Self { console, progress: None, stop: StopSignal::default(), exporter: None }
     }
 
     /// Shows, too, that this signal was given.
     pub(super) fn ended_by(self, stop: &StopSignal) -> Self {
         Self { stop: stop.clone(), ..self }
+    }
+
+    /// Gives what the load counts to an exporter, too.
+    pub(super) fn exporting(self, exporter: Option<&'a Exporter>) -> Self {
+        Self { exporter, ..self }
     }
 
     fn show(&mut self, watched: Watched<'_>) {
@@ -300,6 +334,14 @@ impl Watcher for ConsoleWatcher<'_> {
     }
 
     fn load_begins(&mut self, board: Arc<LiveBoard>, plan: &Plan) {
+        if let Some(exporter) = self.exporter {
+            let masked = |name: &str| self.console.masked(name);
+            exporter.show(Exported {
+                scenario: masked(&plan.name),
+                operations: plan.operation_names().iter().map(|name| masked(name)).collect(),
+                board: Arc::clone(&board),
+            });
+        }
         self.show(Watched::Load(board, plan));
     }
 

@@ -52,6 +52,26 @@ impl CoarseRecording {
         }
     }
 
+    /// How many values are below each power of two, from 128 µs to 67 s: exact, because buckets end there.
+    pub fn below_powers(&self) -> Vec<(Duration, u64)> {
+        let below = |micros: u64| {
+            let buckets = self.counts.iter().take(bucket(micros));
+            buckets.map(|count| u64::from(*count)).sum()
+        };
+        (7..=26).map(|power| (Duration::from_micros(1 << power), below(1 << power))).collect()
+    }
+
+    /// How many values there are.
+    pub fn count(&self) -> u64 {
+        self.counts.iter().map(|count| u64::from(*count)).sum()
+    }
+
+    /// What they make together, in seconds, each counted as the middle of its bucket.
+    pub fn sum(&self) -> f64 {
+        let each = self.counts.iter().enumerate();
+        each.map(|(bucket, count)| middle(bucket).as_secs_f64() * f64::from(*count)).sum()
+    }
+
     /// The middle of the bucket that `percent` of the values don't exceed; `None` when there are
     /// none.
     pub fn percentile(&self, percent: f64) -> Option<Duration> {
@@ -102,6 +122,19 @@ mod tests {
         let buckets: Vec<usize> = [0, 1, 7, 8, 9, 15, 16, 17, 18, 31, 32].map(bucket).into();
         assert_eq!(buckets, [0, 1, 7, 8, 9, 15, 16, 16, 17, 23, 24]);
         assert!(bucket(LONGEST_MICROS) < BUCKETS);
+    }
+
+    #[test]
+    fn values_below_powers_of_two_are_counted_exactly() {
+        let mut recording = CoarseRecording::default();
+        for micros in [1, 127, 128, 255, 256, 1_000_000] {
+            recording.record(Duration::from_micros(micros));
+        }
+        let below = recording.below_powers();
+        assert_eq!(below[..3].iter().map(|(_, count)| *count).collect::<Vec<_>>(), [2, 4, 5]);
+        assert_eq!((below.len(), below.last()), (20, Some(&(Duration::from_micros(1 << 26), 6))));
+        assert_eq!(recording.count(), 6);
+        assert!((recording.sum() - 1.000_767).abs() < 0.07, "{}", recording.sum());
     }
 
     #[test]
