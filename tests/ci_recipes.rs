@@ -74,6 +74,55 @@ fn the_gitlab_pipeline_has_the_shape_that_is_documented() {
     }
 }
 
+/// What a parser of JUnit reads from a report.
+fn junit(path: &Path) -> String {
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/python/bin/python");
+    assert!(python.exists(), "scripts/test installs the parser");
+    let output = Command::new(python).args(["tests/support/junit.py", text(path)]).output();
+    Ended::of(output.expect("it starts")).expect_status(0).stdout
+}
+
+#[test]
+fn junit_of_a_failed_run_and_of_a_broken_race_is_read_by_a_parser() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let table = "CREATE TABLE things (id integer PRIMARY KEY, n integer);";
+    file(folder.path(), "migrations/sqlite/1.sql", table);
+    let failing = SCENARIO.replace("100000", "20").replace("> 99%", "< 1%").replace(
+        "thresholds:",
+        "invariants: {'none & <b>': {sql: 'SELECT n FROM things WHERE n > 0'}}\nthresholds:",
+    );
+    let race = "version: 1
+name: lost update
+targets: {db: {database: \"sqlite:\", migrations: migrations}}
+races:
+  lost:
+    fixtures: {thing: {table: things, rows: 1, values: {n: 0}}}
+    sessions:
+      alice:
+        - read: {sql: \"SELECT n FROM things WHERE id = {{ thing.id }}\", capture: seen}
+        - write: {sql: \"UPDATE things SET n = {{ seen.n + 1 }} WHERE id = {{ thing.id }}\"}
+      bob: {like: alice}
+    invariants: {both: {sql: \"SELECT n FROM things WHERE n <> 2\"}}
+";
+    let report = folder.path().join("report.xml");
+    let read = |command: &str, scenario: &str| {
+        let path = file(folder.path(), "scenario.yaml", scenario);
+        Program::new().run(&[command, text(&path), "--quiet", "--junit", text(&report)]).expect_status(1);
+        junit(&report)
+    };
+    let run = read("run", &failing);
+    for line in [
+        "suite recipe: {'tests': ",
+        "failure recipe.thresholds success_rate",
+        "failure recipe.invariants none & <b>",
+    ] {
+        assert!(run.lines().any(|found| found.starts_with(line)), "{line}:\n{run}");
+    }
+    let race = read("race", race);
+    assert!(race.starts_with("suite lost update: {'tests': 3, 'failures': 2, 'errors': 0"), "{race}");
+    assert!(race.contains("failure lost update.races lost"), "{race}");
+}
+
 #[test]
 fn every_command_does_what_it_says() {
     let page = page();
