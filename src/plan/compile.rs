@@ -3,22 +3,21 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use super::{
-    criteria, data, invariant,
-    model::{Database, Fixture, Plan, Setup, slots},
+    criteria, data,
+    fixture::fixtures,
+    invariant,
+    model::{Database, Plan, Setup, slots},
     operation, race, running,
     scope::Scope,
-    service, sql, statement, variant, work,
+    service, statement, variant, work,
 };
 use indexmap::IndexMap;
 
 use crate::{
     dialect::Dialect,
-    expression::{DataRows, Expression, Names, Payloads, Template, Value},
-    scenario::{self, Loaded, Named, Problems, Spanned},
+    expression::{Names, Payloads, Value},
+    scenario::{Loaded, Problems},
 };
-
-/// Rows of one fixture.
-const MOST_ROWS: u64 = 1_000_000;
 
 /// A compiled scenario, and what is worth a warning.
 #[derive(Debug)]
@@ -210,136 +209,6 @@ fn variables(scope: &mut Scope<'_>) {
         file.secrets.iter().map(|(name, secret)| (name.value.clone(), Value::from(secret.value.as_str())));
     let secrets = Value::from_pairs(secrets.collect::<Vec<_>>());
     operation::constant(scope, "secrets", secrets);
-}
-
-/// Compiles fixtures, and puts their names in scope.
-pub(super) fn fixtures(scope: &mut Scope<'_>, written: &Named<scenario::Fixture>) -> Vec<Option<Fixture>> {
-    let mut compiled: Vec<Option<Fixture>> = Vec::new();
-    if let Some(name) = written.keys().next()
-        && !scope.has_database
-    {
-        scope.error(&name.span, "fixtures need a database", Some(service::ADD_DATABASE.into()));
-    }
-    for (name, one) in written {
-        let earlier: Vec<String> =
-            written.keys().take(compiled.len()).map(|name| name.value.clone()).collect();
-        compiled.push(fixture(scope, name, one, &earlier));
-        scope.fixture_tables.insert(name.value.clone(), one.table.value.clone());
-    }
-    compiled
-}
-
-fn fixture(
-    scope: &mut Scope<'_>,
-    name: &Spanned<String>,
-    written: &scenario::Fixture,
-    earlier: &[String],
-) -> Option<Fixture> {
-    if scope.globals.slot(&name.value).is_some() || crate::expression::is_function(&name.value) {
-        scope.error(&name.span, format!("`{name}` already stands for something else"), None);
-        return None;
-    }
-    let data = match &written.data {
-        Some(data) => Some(rows_of_data(scope, written, data)),
-        None => None,
-    };
-    let rows = match (&written.rows, &data) {
-        (Some(rows), _) => scope.whole_number(rows, "`rows`", 1, MOST_ROWS),
-        (None, Some(data)) => data.as_ref().map(|data| data.len() as u64),
-        (None, None) => Some(1),
-    };
-    let per = match &written.per {
-        None => None,
-        Some(parent) => match earlier.iter().position(|known| *known == parent.value) {
-            Some(index) => Some(index),
-            None => {
-                scope.error(
-                    &parent.span,
-                    format!("there is no earlier fixture `{parent}`"),
-                    Some("fixtures are made in the order in which they stand".into()),
-                );
-                None
-            }
-        },
-    };
-    let mut names = scope.globals.clone();
-    names.declare("n");
-    if written.per.is_some() {
-        names.declare("parent");
-    }
-    if let Some(Some(data)) = &data {
-        names.declare_row("row", Arc::clone(data.columns()));
-    }
-    let columns: Vec<_> = match &data {
-        // Said already.
-        Some(None) => Vec::new(),
-        Some(Some(data)) if written.values.is_empty() => columns_of(data, &names),
-        _ => written
-            .values
-            .iter()
-            .map(|(column, literal)| Some((column.value.clone(), scope.template(literal, &names)?)))
-            .collect(),
-    };
-    let table = sql::quote_table(&written.table.value, scope.dialect);
-    if table.is_none() {
-        scope.error(&written.table.span, format!("`{}` is not the name of a table", written.table), None);
-    }
-    if (written.per.is_some() && per.is_none()) || matches!(data, Some(None)) {
-        scope.globals.declare(&name.value);
-        return None;
-    }
-    Some(Fixture {
-        name: name.value.clone(),
-        slot: scope.globals.declare(&name.value),
-        table: table?,
-        rows: rows?,
-        per,
-        data: data.flatten(),
-        columns: columns.into_iter().collect::<Option<_>>()?,
-        names: Arc::new(names),
-    })
-}
-
-/// The rows that a fixture is made of; `None` after a problem.
-fn rows_of_data(
-    scope: &mut Scope<'_>,
-    written: &scenario::Fixture,
-    named: &Spanned<String>,
-) -> Option<Arc<DataRows>> {
-    let file = &scope.loaded.file;
-    let Some(data) = scope.data.get(&named.value).cloned() else {
-        if !file.data.contains_key(named.value.as_str()) && !scope.is_broken(&named.value) {
-            let hint =
-                scenario::did_you_mean(&named.value, file.data.keys().map(|name| name.value.as_str()))
-                    .unwrap_or_else(|| "data files stand under `data`, each under its name".to_owned());
-            scope.error(&named.span, format!("there is no data file `{named}`"), Some(hint));
-        }
-        return None;
-    };
-    if written.per.is_some() {
-        let hint = "leave one of them out: `parent` or `next` may be of use in `values`";
-        scope.error(&named.span, "a fixture has `data` or `per`, not both", Some(hint.into()));
-        return None;
-    }
-    if let Some(rows) = &written.rows {
-        let wanted = scope.whole_number(rows, "`rows`", 1, MOST_ROWS)?;
-        if wanted > data.len() as u64 {
-            let message = format!("`rows` is {wanted}, but `{named}` has {} rows", data.len());
-            scope.error(&rows.span, message, Some("leave `rows` out to use all of them".into()));
-            return None;
-        }
-    }
-    Some(data)
-}
-
-/// Every column of a data file as it is.
-fn columns_of(data: &DataRows, names: &Names) -> Vec<Option<(String, Template)>> {
-    let of = |column: &str| {
-        let quoted = column.replace('\\', "\\\\").replace('"', "\\\"");
-        let value = Expression::compile(&format!("row[\"{quoted}\"]"), names).ok()?;
-        Some((column.to_owned(), Template::Single(value)))
-    };
-    data.columns().iter().map(|column| of(column)).collect()
 }
 
 fn check_weights(scope: &mut Scope<'_>) {

@@ -13,6 +13,7 @@ mod data;
 mod demands;
 mod effect;
 mod explain;
+mod fixture;
 mod http;
 mod invariant;
 mod lint;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     super::{
-        compile::fixtures,
+        fixture::fixtures,
         invariant,
         model::{Database, Fixture, Load, Plan, Step, Work},
         scope::Scope,
