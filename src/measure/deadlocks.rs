@@ -54,6 +54,8 @@ pub struct DeadlockRecorder {
     cycles: HashMap<Vec<CycleParty>, Vec<u64>>,
     /// Deadlocks whose cycle isn't known, or is of a kind beyond those told apart.
     unexplained: u64,
+    /// Deadlocks that operations met, warm-up included.
+    met: u64,
 }
 
 impl DeadlockRecorder {
@@ -79,10 +81,26 @@ impl DeadlockRecorder {
         self.unexplained += 1;
     }
 
+    /// Counts what an operation met, in the warm-up too.
+    pub fn met(&mut self, deadlocks: u32) {
+        self.met += u64::from(deadlocks);
+    }
+
+    /// The server's count beside that of the operations.
+    pub fn beside(
+        &self,
+        before: Option<u64>,
+        after: Option<u64>,
+        unknown: Option<String>,
+    ) -> ServerDeadlocks {
+        ServerDeadlocks { before, after, met: self.met, unknown }
+    }
+
     /// Takes over what another one counted.
     pub fn merge(&mut self, other: Self) {
-        let Self { cycles, unexplained } = other;
+        let Self { cycles, unexplained, met } = other;
         self.unexplained += unexplained;
+        self.met += met;
         for (parties, victims) in cycles {
             let room = self.cycles.len() < MOST_CYCLES;
             match self.cycles.get_mut(&parties) {
@@ -115,7 +133,7 @@ impl DeadlockRecorder {
         let explained = cycles.iter().map(|cycle| cycle.count).sum();
         let more = cycles.iter().skip(MOST_SHOWN).map(|cycle| cycle.count).sum();
         cycles.truncate(MOST_SHOWN);
-        DeadlockResults { explained, unexplained: self.unexplained, more, cycles }
+        DeadlockResults { explained, unexplained: self.unexplained, more, cycles, server: None }
     }
 }
 
@@ -157,6 +175,30 @@ pub struct DeadlockResults {
     pub more: u64,
     /// By their parties, most frequent first.
     pub cycles: Vec<DeadlockCycle>,
+    /// The server's own count; `None` when it has none, and in older documents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerDeadlocks>,
+}
+
+/// Deadlocks as the server counts them: PostgreSQL for the database, MySQL and MariaDB for the whole server,
+/// whoever met them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerDeadlocks {
+    /// Its count before the load; `None` when it couldn't be read.
+    pub before: Option<u64>,
+    /// Its count after the load.
+    pub after: Option<u64>,
+    /// How many the operations met meanwhile, warm-up included.
+    pub met: u64,
+    /// Why the count isn't known, or not the whole.
+    pub unknown: Option<String>,
+}
+
+impl ServerDeadlocks {
+    /// How many it counted during the load; `None` when that isn't known, or when it began anew.
+    pub fn counted(&self) -> Option<u64> {
+        self.after?.checked_sub(self.before?)
+    }
 }
 
 /// Deadlocks of the same parties.

@@ -34,7 +34,7 @@ pub use coarse::CoarseRecording;
 pub use collect::{Collected, collect};
 pub use deadlocks::{
     CycleParty, DeadlockCycle, DeadlockParty, DeadlockRecorder, DeadlockResults, HeldLock, LockTaken,
-    WantedLock, Whose,
+    ServerDeadlocks, WantedLock, Whose,
 };
 pub use distribution::{Distribution, Recording};
 pub use effect_results::{BrokenKeys, DifferenceKind, EffectDifference, EffectResults};

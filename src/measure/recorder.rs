@@ -112,6 +112,7 @@ impl Recorder {
         let record = &mut self.operations[operation];
         record.acknowledged += u64::from(ended.outcome.is_committed());
         record.unacknowledged += u64::from(ended.outcome == Outcome::Unknown || ended.unanswered);
+        self.deadlocks.met(ended.deadlocks);
         if !measured {
             return;
         }

@@ -1,5 +1,7 @@
 //! Deadlocks in words: who waited for whom, and which two steps to reorder.
 
+use std::cmp::Ordering;
+
 use super::{cells::grouped, document::Document};
 use crate::measure::{DeadlockCycle, DeadlockParty};
 
@@ -130,10 +132,72 @@ pub(super) fn rest(document: &Document) -> String {
     if parts.is_empty() { String::new() } else { format!("Besides, {}.", parts.join(" and ")) }
 }
 
+/// The server's own count beside that of the operations, in a sentence; empty when both are none, and of an
+/// application under test, whose answers are held against it elsewhere.
+pub(super) fn counted(document: &Document) -> String {
+    let Some(server) = document.deadlocks.server.as_ref().filter(|_| document.application.is_none()) else {
+        return String::new();
+    };
+    let met = server.met;
+    let doubt = server.unknown.as_ref().map_or_else(String::new, |why| format!(" Not known: {why}."));
+    let Some(counted) = server.counted() else {
+        return format!("Operations met {}.{doubt}", deadlocks(met));
+    };
+    match counted.cmp(&met) {
+        Ordering::Equal if met == 0 && doubt.is_empty() => String::new(),
+        Ordering::Equal => {
+            format!("The server counted {}, and operations met as many.{doubt}", deadlocks(met))
+        }
+        Ordering::Greater => format!(
+            "The server counted {}, operations met {}: {} of them reached no operation. A function may have \
+             swallowed them, or somebody else met them.{doubt}",
+            deadlocks(counted),
+            grouped(met),
+            grouped(counted - met)
+        ),
+        Ordering::Less => {
+            format!("The server counted {}, operations met {}.{doubt}", deadlocks(counted), grouped(met))
+        }
+    }
+}
+
+fn deadlocks(count: u64) -> String {
+    if count == 1 { "1 deadlock".to_owned() } else { format!("{} deadlocks", grouped(count)) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::{HeldLock, WantedLock};
+    use crate::measure::{HeldLock, ServerDeadlocks, WantedLock};
+
+    #[test]
+    fn the_servers_count_stands_beside_that_of_the_operations() {
+        let text = include_str!("../../tests/data/yesterday.json");
+        let mut document: Document = serde_json::from_str(text).expect("a document");
+        let mut said = |before, after, met, unknown: Option<&str>| {
+            let unknown = unknown.map(str::to_owned);
+            document.deadlocks.server = Some(ServerDeadlocks { before, after, met, unknown });
+            counted(&document)
+        };
+        assert_eq!(said(Some(7), Some(7), 0, None), "");
+        assert_eq!(
+            said(Some(7), Some(35), 28, None),
+            "The server counted 28 deadlocks, and operations met as many."
+        );
+        assert_eq!(
+            said(Some(7), Some(38), 28, None),
+            "The server counted 31 deadlocks, operations met 28: 3 of them reached no operation. A function may \
+             have swallowed them, or somebody else met them."
+        );
+        assert_eq!(said(Some(7), Some(8), 2, None), "The server counted 1 deadlock, operations met 2.");
+        let anew = Some("it has begun to count anew");
+        assert_eq!(
+            said(Some(7), Some(0), 1, anew),
+            "Operations met 1 deadlock. Not known: it has begun to count anew."
+        );
+        document.deadlocks.server = None;
+        assert_eq!(counted(&document), "");
+    }
 
     fn party(
         operation: &str,

@@ -135,10 +135,16 @@ pub(super) async fn run_plan(
     let (recorder, waits, board) = (&recorder, &waits, &*run.board);
     let collected = Collected { recorder, waits, application, board, duration, arrivals };
     collect(&mut results, plan, collected);
-    if let (Some(application), Some(counted)) = (&mut results.application, deadlocks) {
-        application.deadlocks = counted.deadlocks;
+    if let Some(application) = &mut results.application {
         application.unknown.extend(watch_problem);
-        application.unknown.extend(counted.unknown);
+    }
+    if let Some(CountedDeadlocks { before, after, unknown }) = deadlocks {
+        let server = recorder.deadlocks.beside(before, after, unknown);
+        if let Some(application) = &mut results.application {
+            application.deadlocks = server.counted();
+            application.unknown.extend(server.unknown.clone());
+        }
+        results.deadlocks.server = Some(server);
     }
     results.invariants = invariants.map(InvariantState::into_results).unwrap_or_default();
     results.effects = effects;
@@ -165,7 +171,7 @@ impl Measured {
         let answers =
             self.outcome.recorder.operations.iter().map(|one| one.requests.deadlock_answers).sum();
         let told = if stop.is_stopped() { 0 } else { answers };
-        Some(self.deadlocks.as_ref()?.since(opened, all_ended, told).await)
+        self.deadlocks.as_ref()?.since(opened, all_ended, told).await
     }
 }
 
@@ -253,7 +259,7 @@ impl Run<'_> {
         Ok(Measured { outcome, invariants, effects: compared, deadlocks, tuning })
     }
 
-    /// A session to sample with, and the deadlocks that a watched database has counted so far.
+    /// A session to sample with, and the deadlocks that the database has counted so far.
     async fn begin_watching(
         &self,
         opened: Option<&mut Opened>,
@@ -263,11 +269,8 @@ impl Run<'_> {
             true => None,
             false => Some(opened.sampling_session().await?),
         };
-        let deadlocks = match self.plan.services.iter().any(|service| service.watched) {
-            true => Some(DeadlockCount::begin(opened).await),
-            false => None,
-        };
-        Ok((sampling, deadlocks))
+        let watched = self.plan.services.iter().any(|service| service.watched);
+        Ok((sampling, Some(DeadlockCount::begin(opened, watched).await)))
     }
 
     /// Tables and fixtures.

@@ -72,6 +72,17 @@ pub async fn application_sessions(session: &mut Session) -> Result<u64, Failure>
     }
 }
 
+/// The same of sessions of deadheat's own whose name begins with `prefix`.
+///
+/// # Errors
+/// What the server or the connection answered.
+pub async fn own_sessions(session: &mut Session, prefix: &str) -> Result<u64, Failure> {
+    match session {
+        Session::Postgres(_) | Session::Scripts(_) => postgres::own_sessions(session, prefix).await,
+        Session::MySql(_) | Session::Sqlite(_) | Session::Scripted(_) => Ok(0),
+    }
+}
+
 /// Deadlocks that the database has counted so far: PostgreSQL by database, late; MySQL and MariaDB for
 /// the whole server, at once. `None`: it doesn't count them.
 ///

@@ -27,7 +27,9 @@ mod tables;
 mod waits;
 
 pub use answers::{Answers, ResultTable};
-pub use application::{ApplicationSample, ApplicationSampler, application_sessions, count_deadlocks};
+pub use application::{
+    ApplicationSample, ApplicationSampler, application_sessions, count_deadlocks, own_sessions,
+};
 pub use blocked::BlockedProbe;
 pub use cycle::CycleEdge;
 pub use endpoint::{ConnectError, Endpoint};

@@ -214,6 +214,8 @@ pub(super) struct RunView {
     cycles: Vec<CycleView>,
     /// Deadlocks that aren't explained, in a sentence.
     unexplained: String,
+    /// The server's count beside that of the operations, in a sentence.
+    counted_deadlocks: String,
     /// Operations that met where something broke.
     incidents: Vec<String>,
     tuning: Vec<String>,
@@ -295,6 +297,7 @@ impl RunView {
                 explained::explained(document),
                 &format!("{id}-deadlock"),
             ),
+            counted_deadlocks: explained::counted(document),
             unexplained: explained::rest(document),
             incidents: incidents::sentences(document),
             tuning: tuning::sentences(document),

@@ -15,7 +15,8 @@ const MOST_CYCLES: usize = 4;
 /// Deadlocks, who waited for whom and what to change.
 pub(super) fn deadlocks(document: &Document) -> String {
     let explained = cycles::explained(document);
-    if explained.is_empty() {
+    let sentences = [cycles::rest(document), cycles::counted(document)];
+    if explained.is_empty() && sentences[1].is_empty() {
         return String::new();
     }
     let mut body = String::new();
@@ -30,11 +31,11 @@ pub(super) fn deadlocks(document: &Document) -> String {
         body.push('\n');
     }
     body.push_str(&more(explained.len(), MOST_CYCLES, "kinds of deadlocks"));
-    let rest = cycles::rest(document);
-    if !rest.is_empty() {
-        body.push_str(&format!("{}\n", prose(&rest)));
+    for sentence in sentences.iter().filter(|sentence| !sentence.is_empty()) {
+        body.push_str(&format!("{}\n", prose(sentence)));
     }
-    folded("Deadlocks explained", body.trim_end())
+    let heading = if explained.is_empty() { "Deadlocks" } else { "Deadlocks explained" };
+    folded(heading, body.trim_end())
 }
 
 /// Operations that met where something broke.

@@ -15,10 +15,12 @@ const MOST_CYCLES: usize = 4;
 /// Deadlocks of operations, with who waited for whom and what to change.
 pub(in crate::report) fn deadlocks(document: &Document, style: &Style) -> String {
     let explained = cycles::explained(document);
-    if explained.is_empty() {
+    let sentences = [cycles::rest(document), cycles::counted(document)];
+    if explained.is_empty() && sentences[1].is_empty() {
         return String::new();
     }
-    let mut out = style.heading("Deadlocks explained");
+    let heading = if explained.is_empty() { "Deadlocks" } else { "Deadlocks explained" };
+    let mut out = style.heading(heading);
     for one in explained.iter().take(MOST_CYCLES) {
         out.push_str(&wrapped(&format!("{}:", one.heading), "", style.width));
         for party in &one.parties {
@@ -34,9 +36,8 @@ pub(in crate::report) fn deadlocks(document: &Document, style: &Style) -> String
     if more > 0 {
         out.push_str(&format!("… and {} in other ways\n", grouped(more)));
     }
-    let rest = cycles::rest(document);
-    if !rest.is_empty() {
-        out.push_str(&wrapped(&rest, "", style.width));
+    for sentence in sentences.iter().filter(|sentence| !sentence.is_empty()) {
+        out.push_str(&wrapped(sentence, "", style.width));
     }
     out
 }

@@ -12,7 +12,7 @@ mod session;
 mod waits;
 
 pub use application::PostgresApplicationSampler;
-pub(in crate::target) use application::{application_sessions, count_deadlocks};
+pub(in crate::target) use application::{application_sessions, count_deadlocks, own_sessions};
 pub use blocked::PostgresBlockedProbe;
 pub use endpoint::PostgresEndpoint;
 pub use facts::FACTS;

@@ -9,4 +9,4 @@ mod locks;
 mod sampler;
 
 pub use sampler::PostgresApplicationSampler;
-pub(in crate::target) use sampler::{application_sessions, count_deadlocks};
+pub(in crate::target) use sampler::{application_sessions, count_deadlocks, own_sessions};

@@ -82,6 +82,11 @@ const SESSIONS: &str = "
        AND coalesce(backend_type, 'client backend') = 'client backend'
        AND NOT starts_with(application_name, 'deadheat')";
 
+/// Of those with this prefix: deadheat's own.
+const OWN_SESSIONS: &str = "
+    SELECT count(*) FROM pg_stat_activity
+     WHERE datname = current_database() AND starts_with(application_name, $1)";
+
 const DEADLOCKS: &str = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
 
 /// Statements that are cut by the server's default `track_activity_query_size` have this many bytes.
@@ -208,7 +213,15 @@ impl PostgresApplicationSampler {
 /// # Errors
 /// What the server or the connection answered.
 pub(in crate::target) async fn application_sessions(session: &mut Session) -> Result<u64, Failure> {
-    count(session, SESSIONS).await
+    count(session, SESSIONS, &[]).await
+}
+
+/// How many sessions there are whose name begins with a prefix.
+///
+/// # Errors
+/// What the server or the connection answered.
+pub(in crate::target) async fn own_sessions(session: &mut Session, prefix: &str) -> Result<u64, Failure> {
+    count(session, OWN_SESSIONS, &[Value::from(prefix)]).await
 }
 
 /// Deadlocks that the server has counted in the database so far. A session tells its own at the end of
@@ -217,11 +230,11 @@ pub(in crate::target) async fn application_sessions(session: &mut Session) -> Re
 /// # Errors
 /// What the server or the connection answered.
 pub(in crate::target) async fn count_deadlocks(session: &mut Session) -> Result<u64, Failure> {
-    count(session, DEADLOCKS).await
+    count(session, DEADLOCKS, &[]).await
 }
 
-async fn count(session: &mut Session, sql: &str) -> Result<u64, Failure> {
-    let rows = session.query(sql, &[]).await?;
+async fn count(session: &mut Session, sql: &str, values: &[Value]) -> Result<u64, Failure> {
+    let rows = session.query(sql, values).await?;
     Ok(rows.single().as_i64().and_then(|count| u64::try_from(count).ok()).unwrap_or_default())
 }
 
