@@ -65,6 +65,7 @@ pub mod plan;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod secrets;
 pub mod shrink;
 pub mod target;
 pub mod units;

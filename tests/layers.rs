@@ -7,6 +7,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("units.rs", &["*"]),
     ("dialect.rs", &["*"]),
     ("outcome.rs", &["*"]),
+    ("secrets.rs", &["*"]),
     (
         "isolation",
         &[

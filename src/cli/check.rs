@@ -36,7 +36,9 @@ fn check_one(options: &RunOptions, arguments: &CheckArguments, console: &Console
         Some(profile) => format!("{} with profile {profile}", options.file.display()),
         None => options.file.display().to_string(),
     };
+    console.hide_passwords(options.targets.iter().map(|(_, url)| url));
     let checked = load_run(options).map_err(RunError::Scenario).and_then(|(compiled, _)| {
+        console.hide(&compiled.plan.secrets);
         for race in compiled.plan.races.iter().filter(|_| !arguments.connect && options.profile.is_none()) {
             console.note(&format!("race {}: {}", race.name, race.schedules_in_words()));
         }
@@ -77,6 +79,7 @@ fn tell(shown: &str, warnings: &Problems, strict: bool, console: &Console) -> u8
 }
 
 pub(super) fn explain(arguments: &ExplainArguments, console: &Console) -> u8 {
+    console.hide_passwords(arguments.scenario.targets.iter().map(|(_, url)| url));
     let scenario = &arguments.scenario;
     let options = RunOptions {
         file: arguments.file.clone(),

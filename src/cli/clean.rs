@@ -13,7 +13,7 @@ use crate::{
 pub(super) fn clean(arguments: &CleanArguments, console: &Console) -> u8 {
     let mut endpoints = Vec::new();
     if let Some(url) = &arguments.database {
-        console.hide(std::slice::from_ref(url));
+        console.hide_passwords([url]);
         // A URL of another kind of database is of no use here, and no mistake either.
         endpoints.extend(Endpoint::from_url(url).ok());
     }

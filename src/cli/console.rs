@@ -31,17 +31,23 @@ struct Shared {
 impl Console {
     pub(super) fn new(global: &Global) -> Self {
         let console = Self { quiet: global.quiet, no_color: global.no_color, shared: Arc::default() };
-        // A password in the environment's URL is a secret whatever the scenario says of it.
-        if let Ok(url) = std::env::var("DATABASE_URL") {
-            console.hide(std::slice::from_ref(&url));
-        }
+        // A password in the environment is a secret whatever the scenario says of it.
+        let set = |name: &&str| std::env::var(name).ok();
+        console.hide_passwords(["DATABASE_URL"].iter().filter_map(set));
+        console.hide(&["PGPASSWORD", "MYSQL_PWD"].iter().filter_map(set).collect::<Vec<_>>());
         console
     }
 
-    /// Hides these texts, and passwords of URLs among them, from now on.
+    /// Hides these texts from now on.
     pub(super) fn hide(&self, secrets: &[String]) {
         let mut mask = self.shared.mask.lock().unwrap_or_else(PoisonError::into_inner);
         secrets.iter().for_each(|secret| mask.add(secret));
+    }
+
+    /// Hides the passwords of these URLs from now on.
+    pub(super) fn hide_passwords(&self, urls: impl IntoIterator<Item = impl AsRef<str>>) {
+        let mut mask = self.shared.mask.lock().unwrap_or_else(PoisonError::into_inner);
+        urls.into_iter().for_each(|url| mask.add_passwords(url.as_ref()));
     }
 
     /// Replaces every secret.

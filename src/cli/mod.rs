@@ -43,12 +43,31 @@ mod status {
 
 /// Parses the arguments and runs the command.
 pub fn main() -> ExitCode {
-    let Arguments { global, command } = Arguments::parse();
+    let Arguments { global, command } = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return refuse(&error),
+    };
     let console = Console::new(&global);
     ExitCode::from(match command {
         None | Some(Command::Menu) => by_menu(&console),
         Some(command) => dispatch(command, &console),
     })
+}
+
+/// Says what is wrong with the arguments, or the help that was asked for. An argument may hold a password, and
+/// who looks at this program's output needn't be who called it.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    let places = crate::secrets::passwords(&text);
+    if places.is_empty() {
+        error.exit();
+    }
+    let masked = places.into_iter().rev().fold(text, |mut text, place| {
+        text.replace_range(place, "***");
+        text
+    });
+    eprint!("{masked}");
+    ExitCode::from(status::USAGE)
 }
 
 /// Lets the user choose the command. Without somebody who could, the help is all there is to say.

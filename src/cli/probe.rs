@@ -128,8 +128,7 @@ async fn one(
         transactions: arguments.transactions,
         history: arguments.history.clone(),
     };
-    let urls = options.run.targets.iter().map(|(_, url)| url.clone()).chain(options.database.clone());
-    console.hide(&urls.filter(|url| url.contains("://")).collect::<Vec<_>>());
+    console.hide_passwords(options.run.targets.iter().map(|(_, url)| url).chain(&options.database));
     let mut watcher = ConsoleWatcher::new(console);
     let ended = crate::run::probe(&options, stop, &mut watcher).await;
     drop(watcher);

@@ -47,7 +47,7 @@ async fn race_file(
         transcript: arguments.transcript,
         times: None,
     };
-    console.hide(&options.run.targets.iter().map(|(_, url)| url.clone()).collect::<Vec<_>>());
+    console.hide_passwords(options.run.targets.iter().map(|(_, url)| url));
     let mut watcher = ConsoleWatcher::new(console).ended_by(stop);
     let ended = crate::run::race(&options, stop, &mut watcher).await;
     drop(watcher);

@@ -28,7 +28,7 @@ pub(super) fn replay(arguments: &ReplayArguments, console: &Console) -> u8 {
         times: Some(arguments.times),
         ..RaceOptions::default()
     };
-    console.hide(&options.run.targets.iter().map(|(_, url)| url.clone()).collect::<Vec<_>>());
+    console.hide_passwords(options.run.targets.iter().map(|(_, url)| url));
     let ended = block_on(async {
         let stop = StopSignal::default();
         listen(stop.clone(), console);

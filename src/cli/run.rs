@@ -29,6 +29,7 @@ pub(super) fn run(arguments: &RunArguments, console: &Console) -> u8 {
     if let Err(status) = outputs::check(&outputs.paths(), console) {
         return status;
     }
+    console.hide_passwords(arguments.shared.running.reach.scenario.targets.iter().map(|(_, url)| url));
     let chosen = match chosen_files(arguments, console) {
         Ok(chosen) => chosen,
         Err(status) => return status,
@@ -186,7 +187,6 @@ async fn run_file(
     options.baselines = baselines_of(arguments, baselines);
     options.explain_statements = arguments.explain_statements;
     options.no_sampling = arguments.no_sampling;
-    console.hide(&options.targets.iter().map(|(_, url)| url.clone()).collect::<Vec<_>>());
     let ended = crate::run::run(&options, stop, &mut watcher).await;
     drop(watcher);
     let is_alone = outputs::takes_stdout(&arguments.shared.running.outputs().paths());
@@ -268,7 +268,8 @@ fn report_finished(
         Conclusion::Fail => status::FAIL,
         Conclusion::Inconclusive => status::INCONCLUSIVE,
     };
-    let document = Document::new(results, verdict);
+    // Before it is laid out: a secret that is broken across lines wouldn't be found any more.
+    let document = outputs::masked_document(&Document::new(results, verdict), console);
     let style = Style { color: console.stdout_color(), width: report::terminal_width() };
     let text = print(&document, &style);
     if !text.is_empty() {

@@ -44,7 +44,7 @@ pub(super) fn shrink(arguments: &ShrinkArguments, console: &Console) -> u8 {
         console.error(&trouble);
         return status::USAGE;
     }
-    console.hide(&options.run.targets.iter().map(|(_, url)| url.clone()).collect::<Vec<_>>());
+    console.hide_passwords(options.run.targets.iter().map(|(_, url)| url));
     let (results, _) = document.into_parts();
     let ended = block_on(async {
         let stop = StopSignal::default();

@@ -118,7 +118,7 @@ fn compile_parts(scope: &mut Scope<'_>) -> Option<Plan> {
         file: scope.loaded.source.path.clone(),
         globals: Arc::new(scope.globals.clone()),
         constants: std::mem::take(&mut scope.constants),
-        secrets: file.secrets.values().map(|secret| secret.value.clone()).collect(),
+        secrets: scope.loaded.secrets.clone(),
         payloads: Arc::clone(&scope.payloads),
         database,
         services: std::mem::take(&mut scope.services),

@@ -148,6 +148,7 @@ fn variant(loaded: &Loaded, file: scenario::ScenarioFile, problems: &mut Problem
         profile: loaded.profile.clone(),
         problems: Problems::new(),
         broken: loaded.broken.clone(),
+        secrets: loaded.secrets.clone(),
     };
     match compile(&changed) {
         Ok(compiled) => Some(Arc::new(compiled.plan)),

@@ -49,4 +49,4 @@ pub use reported::Reported;
 pub use table::{Style, table};
 pub use texts::edit_texts;
 pub use transcript::transcript;
-pub use write::{WriteError, write};
+pub use write::{WriteError, create, write};

@@ -1,6 +1,7 @@
 //! The one place that writes report files.
 
 use std::{
+    fs::{File, OpenOptions},
     io::{self, Write},
     path::Path,
 };
@@ -36,6 +37,18 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     Ok(())
 }
 
+/// Makes a file that only its owner can read, for what is written piece by piece.
+///
+/// # Errors
+/// When it can't be made.
+pub fn create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,6 +61,20 @@ mod tests {
         write(&path, b"new").expect("written");
         assert_eq!(std::fs::read(&path).expect("readable"), b"new");
         assert_eq!(std::fs::read_dir(folder.path()).expect("readable").count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_its_owner_reads_what_is_written() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a folder");
+        let (report, pieces) = (folder.path().join("report.xml"), folder.path().join("history.jsonl"));
+        write(&report, b"new").expect("written");
+        create(&pieces).expect("made");
+        for path in [report, pieces] {
+            let mode = std::fs::metadata(&path).expect("it is there").permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{}", path.display());
+        }
     }
 
     #[test]

@@ -36,7 +36,12 @@ pub fn load_run(options: &RunOptions) -> Result<(Compiled, Source), Problems> {
     let environment = |name: &str| std::env::var(name).ok();
     let profile = profile.as_deref();
     let loaded = scenario::load(file, &LoadOptions { environment: &environment, vars, targets, profile })?;
-    let compiled = plan::compile(&loaded)?;
+    let hidden = |mut problems: Problems| {
+        loaded.hide_secrets(&mut problems);
+        problems
+    };
+    let mut compiled = plan::compile(&loaded).map_err(hidden)?;
+    compiled.warnings = hidden(compiled.warnings);
     Ok((compiled, loaded.source))
 }
 

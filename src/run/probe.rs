@@ -1,7 +1,6 @@
 //! The probe of isolation: from the file, or just a database, to the verdict.
 
 use std::{
-    fs::File,
     io::{BufWriter, Write},
     path::{Path, PathBuf},
     sync::Arc,
@@ -376,7 +375,7 @@ fn with_level(path: &Path, level: &str) -> PathBuf {
 
 fn write_history(path: &Path, probed: &Probed) -> Result<(), Trouble> {
     let failed = |error: std::io::Error| Trouble::new(format!("can't write {}: {error}", path.display()));
-    let mut file = BufWriter::new(File::create(path).map_err(failed)?);
+    let mut file = BufWriter::new(crate::report::create(path).map_err(failed)?);
     write_json_lines(&probed.history, &mut file).and_then(|()| file.flush()).map_err(failed)
 }
 

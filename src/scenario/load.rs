@@ -44,6 +44,16 @@ pub struct Loaded {
     /// The names of what was left out because of a problem, so that their absence elsewhere
     /// isn't reported as another one.
     pub broken: BTreeSet<String>,
+    /// Texts that no output may hold: those under `secrets`, passwords of URLs, and values whose names say
+    /// that they are secret.
+    pub secrets: Vec<String>,
+}
+
+impl Loaded {
+    /// Takes the secrets out of what is said about the file later.
+    pub fn hide_secrets(&self, problems: &mut Problems) {
+        problems.edit_texts(|text| mask::hide(text, &self.secrets));
+    }
 }
 
 /// Reads a scenario file. Errors are those after which there is no model at all.
@@ -131,7 +141,7 @@ fn finish(mut source: Source, syntax: Syntax, options: &LoadOptions<'_>) -> Resu
     match file {
         Some(file) => {
             let profile = options.profile.map(str::to_owned);
-            Ok(Loaded { source, file, profile, problems, broken: broken.names })
+            Ok(Loaded { source, file, profile, problems, broken: broken.names, secrets })
         }
         None => Err(problems.with_source(source)),
     }

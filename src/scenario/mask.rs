@@ -1,4 +1,5 @@
-//! What must not be shown of a scenario: literal values under `secrets` and passwords in URLs.
+//! What must not be shown of a scenario: literal values under `secrets`, passwords in URLs, and values whose
+//! names say that they are secret.
 //!
 //! Places are masked in the lines of the file, texts in messages. The places are found in the
 //! text too, for a file that doesn't parse.
@@ -6,6 +7,10 @@
 use std::ops::Range;
 
 use super::{node::Node, source::Syntax};
+use crate::secrets::{is_secret_name, passwords};
+
+/// Maps whose values are hidden where their names say that they are secret.
+const NAMED: [&str; 3] = ["vars", "headers", "env"];
 
 /// Stands for what isn't shown.
 pub(super) const MASK: &str = "***";
@@ -13,6 +18,7 @@ pub(super) const MASK: &str = "***";
 /// The byte ranges of a file that are never shown, in order.
 pub(super) fn places(text: &str, syntax: Syntax, tree: Option<&Node>) -> Vec<Range<usize>> {
     let mut places = passwords(text);
+    places.retain(|place| !is_reference(&text[place.clone()]));
     match tree {
         Some(tree) => {
             if let Some(secrets) = tree.get("secrets") {
@@ -22,6 +28,12 @@ pub(super) fn places(text: &str, syntax: Syntax, tree: Option<&Node>) -> Vec<Ran
                     }
                 });
             }
+            named(tree, &mut |node| {
+                let raw = &text[node.span.clone()];
+                if !is_reference(raw) && !raw.contains("{{") {
+                    places.push(node.span.clone());
+                }
+            });
         }
         None => places.extend(lines_of_secrets(text, syntax)),
     }
@@ -36,6 +48,9 @@ pub(super) fn texts(tree: &Node) -> Vec<String> {
     if let Some(secrets) = tree.get("secrets") {
         secrets.walk(&mut |node| texts.extend(node.as_text().map(str::to_owned)));
     }
+    named(tree, &mut |node| {
+        texts.extend(node.as_text().filter(|text| !text.contains("{{")).map(str::to_owned))
+    });
     tree.walk(&mut |node| {
         if let Some(text) = node.as_text() {
             texts.extend(passwords(text).into_iter().map(|place| text[place].to_owned()));
@@ -44,6 +59,16 @@ pub(super) fn texts(tree: &Node) -> Vec<String> {
     texts.retain(|text| !text.is_empty());
     texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
     texts
+}
+
+/// The texts under names that say that they are secret: a header `Authorization`, a variable `api_key`.
+fn named<'a>(tree: &'a Node, found: &mut dyn FnMut(&'a Node)) {
+    tree.walk(&mut |node| {
+        for (_, map) in node.entries().iter().filter(|(name, _)| NAMED.contains(&name.as_str())) {
+            let secret = map.entries().iter().filter(|(name, _)| is_secret_name(name.as_str()));
+            secret.filter(|(_, value)| value.as_text().is_some()).for_each(|(_, value)| found(value));
+        }
+    });
 }
 
 /// Masks the secret texts in a message. One so short that it is part of ordinary words is masked
@@ -64,25 +89,6 @@ pub(super) fn hide(message: &mut String, secrets: &[String]) {
 fn is_reference(raw: &str) -> bool {
     let raw = raw.trim().trim_matches(['"', '\'']);
     raw.starts_with("${") && raw.find('}') == Some(raw.len() - 1) && !raw.contains(":-")
-}
-
-/// `password` of each `scheme://user:password@host`.
-pub(super) fn passwords(text: &str) -> Vec<Range<usize>> {
-    let mut found = Vec::new();
-    let mut at = 0;
-    while let Some(scheme) = text[at..].find("://") {
-        let start = at + scheme + 3;
-        let ends = |c: char| c.is_whitespace() || "/?#\"'<>|\\".contains(c);
-        let authority = &text[start..start + text[start..].find(ends).unwrap_or(text.len() - start)];
-        if let Some(host) = authority.rfind('@')
-            && let Some(colon) = authority[..host].find(':')
-            && !is_reference(&authority[colon + 1..host])
-        {
-            found.push(start + colon + 1..start + host);
-        }
-        at = start;
-    }
-    found
 }
 
 /// The right sides of the lines that belong to the top-level key `secrets`.
@@ -119,10 +125,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passwords_are_found_in_urls() {
-        let text = "a postgres://me:s3c:r@t@host/db and http://host:80/ and x://u:${PW}@h";
-        let found: Vec<&str> = passwords(text).into_iter().map(|place| &text[place]).collect();
-        assert_eq!(found, ["s3c:r@t"]);
+    fn references_stay_readable() {
+        let text = "a: postgres://me:hunter2@h\nb: x://u:${PW}@h\n";
+        let shown: Vec<&str> =
+            places(text, Syntax::Yaml, None).into_iter().map(|place| &text[place]).collect();
+        assert_eq!(shown, ["hunter2"]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod browser;
 pub mod hostile;
 pub mod http;
 pub mod language_server;
+pub mod planted;
 pub mod proxy;
 pub mod races;
 pub mod terminal;

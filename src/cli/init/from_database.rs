@@ -17,7 +17,7 @@ pub(super) fn files(
     console: &Console,
 ) -> Result<Files, Refused> {
     check_name(name)?;
-    console.hide(&[url.to_owned()]);
+    console.hide_passwords([url]);
     let could_not = |trouble: Trouble| (trouble, status::COULD_NOT_RUN);
     let endpoint = Endpoint::from_url(url).map_err(|error| (Trouble::from(error), status::USAGE))?;
     if !endpoint.is_loopback() && !allowed_hosts.contains(&endpoint.host()) {
