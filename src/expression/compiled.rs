@@ -11,6 +11,12 @@ use rand::RngExt;
 
 use super::{Frame, Names, functions};
 
+/// Bytes of a text that an expression gives, or that one is put into. A file that is sent as it is may be longer.
+const LONGEST_TEXT: usize = 16 << 20;
+
+/// What an expression may nest or chain: well within the two megabytes of a thread's stack.
+const MOST_OPERATORS: usize = 500;
+
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::empty();
     minijinja_defaults(&mut environment);
@@ -146,6 +152,11 @@ impl Expression {
 
     /// Compiles an expression whose names are known only when it is evaluated.
     pub fn compile_open(source: &str) -> Result<Self, ExpressionError> {
+        // NB: each is a level of minijinja's tree, which is walked on the stack.
+        if operators(source) > MOST_OPERATORS {
+            let message = format!("it has more than {MOST_OPERATORS} operators, filters and attributes");
+            return Err(ExpressionError::Syntax(message));
+        }
         let expression = ENVIRONMENT
             .compile_expression_owned(source.to_owned())
             .map_err(|error| ExpressionError::Syntax(detail(&error)))?;
@@ -219,8 +230,19 @@ impl Expression {
     ) -> Result<Value, EvaluationError> {
         match expression.eval(context) {
             Ok(value) if value.is_undefined() => Err(self.error("a value in it is missing")),
-            Ok(value) => Ok(value),
+            Ok(value) => {
+                self.check_length(value.as_str().map_or(0, str::len))?;
+                Ok(value)
+            }
             Err(error) => Err(self.error(&detail(&error))),
+        }
+    }
+
+    /// Ends what grows without an end: a text of so many bytes with this expression's value in it.
+    pub(super) fn check_length(&self, bytes: usize) -> Result<(), EvaluationError> {
+        match bytes > LONGEST_TEXT {
+            true => Err(self.error(&format!("its text is longer than {} MiB", LONGEST_TEXT >> 20))),
+            false => Ok(()),
         }
     }
 
@@ -322,6 +344,29 @@ fn scaled(source: &str, names: &Names) -> Option<(Path, i64)> {
     }
     let (value, factor) = product.split_once('*')?;
     Some((path(value.trim(), names)?, factor.trim().parse().ok()?))
+}
+
+/// Operators, filters, attributes and brackets outside of quoted texts, not fewer than there are.
+fn operators(source: &str) -> usize {
+    const WORDS: [&str; 6] = ["and", "if", "in", "is", "not", "or"];
+    let mut quote = None;
+    let mut count = 0;
+    let mut characters = source.char_indices();
+    let mut word = 0;
+    while let Some((at, c)) = characters.next() {
+        if quote.is_none() && !c.is_alphanumeric() && c != '_' {
+            count += usize::from(WORDS.contains(&&source[word..at]));
+            word = at + c.len_utf8();
+        }
+        match quote {
+            Some(_) if c == '\\' => drop(characters.next()),
+            Some(open) if c == open => (quote, word) = (None, at + 1),
+            Some(_) => {}
+            None if matches!(c, '\'' | '"') => quote = Some(c),
+            None => count += usize::from("+-*/%~|.<>=!([{".contains(c)),
+        }
+    }
+    count
 }
 
 /// What stands between the brackets of a call of `function`.

@@ -5,7 +5,7 @@ use std::io::Write;
 use minijinja::{Value, value::ValueKind};
 
 use super::{
-    Expression, Piece, Template,
+    EvaluationError, Expression, Piece, Template,
     row::{to_json, to_text},
 };
 
@@ -34,21 +34,28 @@ impl From<Template> for JsonTemplate {
 impl JsonTemplate {
     /// Writes the value as JSON, with `evaluate` for each expression in it: what
     /// [`Template::evaluate_with`] gives, without the value in between.
-    pub fn write<E>(
+    ///
+    /// # Errors
+    /// Those of `evaluate`, or that the document gets too long.
+    pub fn write(
         &self,
         out: &mut Vec<u8>,
-        evaluate: &mut dyn FnMut(&Expression) -> Result<Value, E>,
-    ) -> Result<(), E> {
+        evaluate: &mut dyn FnMut(&Expression) -> Result<Value, EvaluationError>,
+    ) -> Result<(), EvaluationError> {
         for part in &self.0 {
             match part {
                 Part::Written(bytes) => out.extend_from_slice(bytes),
-                Part::Value(expression) => write_value(out, &evaluate(expression)?),
+                Part::Value(expression) => {
+                    write_value(out, &evaluate(expression)?);
+                    expression.check_length(out.len())?;
+                }
                 Part::Text(expression) => {
                     let value = evaluate(expression)?;
                     match value.as_str() {
                         Some(text) => write_escaped(out, text),
                         None => write_escaped(out, &to_text(&value)),
                     }
+                    expression.check_length(out.len())?;
                 }
             }
         }
@@ -147,7 +154,6 @@ fn write_escaped(out: &mut Vec<u8>, text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
 
     use proptest::prelude::*;
 
@@ -167,7 +173,7 @@ mod tests {
             let mut out = Vec::new();
             let document = JsonTemplate::from(template);
             prop_assert!(matches!(document.0.as_slice(), [Part::Written(_)]), "there is nothing to evaluate");
-            document.write::<Infallible>(&mut out, &mut |_| Ok(Value::from(()))).expect("infallible");
+            document.write(&mut out, &mut |_| Ok(Value::from(()))).expect("infallible");
             let read: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
             let expected = serde_json::json!({"n": number, "l": [float, format!("{text}!")]});
             prop_assert_eq!(&read["n"], &expected["n"]);
@@ -192,7 +198,7 @@ mod tests {
         let document = JsonTemplate::from(template);
         let written = |value: Value| {
             let mut out = Vec::new();
-            document.write::<Infallible>(&mut out, &mut |_| Ok(value.clone())).expect("infallible");
+            document.write(&mut out, &mut |_| Ok(value.clone())).expect("infallible");
             String::from_utf8(out).expect("text")
         };
         assert_eq!(written(Value::from(7)), r#"{"a":7,"b":"x\"7","c":[7,2]}"#);

@@ -11,6 +11,8 @@ mod frame;
 mod functions;
 mod json;
 mod layer;
+#[cfg(test)]
+mod limits;
 mod payload;
 mod row;
 mod template;

@@ -3,12 +3,19 @@
 //! A document is compiled once. A leaf that is exactly one expression keeps its type, so that
 //! `"amount": "{{ amount }}"` gives a number; nothing has to be quoted or escaped by hand.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use minijinja::{Error, State, Value, value::Kwargs};
 
 use super::{
-    EvaluationError, Names, Template, TemplateError,
+    Names, Template, TemplateError,
     frame::FRAME_NAME,
     functions::{frame_of, invalid},
     layer::layered,
@@ -202,6 +209,38 @@ fn compile(
     })
 }
 
+/// A name that no scenario can have.
+const NESTING: &str = "payloads around this one";
+/// Payloads that one value is made of.
+const MOST_RENDERED: usize = 1_000;
+
+/// Where a payload stands within others: each is evaluated with steps of its own, so that a circle of them
+/// would never run out.
+#[derive(Debug, Default)]
+struct Nesting {
+    depth: usize,
+    /// Those that were rendered for the outermost one.
+    rendered: Arc<AtomicUsize>,
+}
+
+impl minijinja::value::Object for Nesting {}
+
+impl Nesting {
+    fn deeper(&self) -> Self {
+        Self { depth: self.depth + 1, rendered: Arc::clone(&self.rendered) }
+    }
+
+    fn check(&self, file: &str) -> Result<(), Error> {
+        if self.depth >= DEEPEST {
+            return Err(invalid(format!("{file}: payloads within payloads, more than {DEEPEST} deep")));
+        }
+        if self.rendered.fetch_add(1, Ordering::Relaxed) >= MOST_RENDERED {
+            return Err(invalid(format!("{file}: payloads within payloads, more than {MOST_RENDERED}")));
+        }
+        Ok(())
+    }
+}
+
 /// `payload("path.json", name=value, …)`.
 pub(super) fn payload(state: &mut State<'_, '_>, file: String, arguments: Kwargs) -> Result<Value, Error> {
     let named: Vec<(String, Value)> = arguments
@@ -217,15 +256,19 @@ pub(super) fn render<'a>(
     file: &str,
     arguments: impl Iterator<Item = (&'a str, Value)>,
 ) -> Result<Value, Error> {
+    let nesting = state.lookup(NESTING).and_then(|value| value.downcast_object::<Nesting>());
+    let nesting = nesting.map_or_else(Nesting::default, |nesting| nesting.deeper());
+    nesting.check(file)?;
     let payloads = frame_of(state)?.payloads();
     let template = payloads.0.get(file).map(|payload| &payload.open).ok_or_else(|| {
         let known: Vec<&str> = payloads.names().collect();
         invalid(format!("there is no payload template `{file}`; there are {}", known.join(", ")))
     })?;
     let frame = state.lookup(FRAME_NAME).unwrap_or_default();
-    let named = arguments.map(|(name, value)| (name.to_owned(), value)).collect();
+    let mut named: Vec<(String, Value)> = arguments.map(|(name, value)| (name.to_owned(), value)).collect();
+    named.push((NESTING.to_owned(), Value::from_object(nesting)));
     let context = layered(named, frame);
     template
         .evaluate_with(&mut |expression| expression.evaluate_in(context.clone()))
-        .map_err(|error: EvaluationError| invalid(format!("{file}: {error}")))
+        .map_err(|error| invalid(format!("{file}: {error}")))
 }

@@ -168,10 +168,13 @@ impl Template {
     }
 
     /// The value, with `evaluate` for each expression in it.
-    pub fn evaluate_with<E>(
+    ///
+    /// # Errors
+    /// Those of `evaluate`, or that the text gets too long.
+    pub fn evaluate_with(
         &self,
-        evaluate: &mut dyn FnMut(&Expression) -> Result<Value, E>,
-    ) -> Result<Value, E> {
+        evaluate: &mut dyn FnMut(&Expression) -> Result<Value, EvaluationError>,
+    ) -> Result<Value, EvaluationError> {
         match self {
             Self::Constant(value) => Ok(value.clone()),
             Self::Single(expression) => evaluate(expression),
@@ -180,7 +183,10 @@ impl Template {
                 for piece in pieces {
                     match piece {
                         Piece::Text(literal) => text.push_str(literal),
-                        Piece::Expression(expression) => text.push_str(&to_text(&evaluate(expression)?)),
+                        Piece::Expression(expression) => {
+                            text.push_str(&to_text(&evaluate(expression)?));
+                            expression.check_length(text.len())?;
+                        }
                     }
                 }
                 Ok(Value::from(text))
@@ -188,12 +194,12 @@ impl Template {
             Self::List(items) => items
                 .iter()
                 .map(|item| item.evaluate_with(evaluate))
-                .collect::<Result<Vec<Value>, E>>()
+                .collect::<Result<Vec<Value>, EvaluationError>>()
                 .map(Value::from),
             Self::Map(entries) => entries
                 .iter()
                 .map(|(key, item)| Ok((key.clone(), item.evaluate_with(evaluate)?)))
-                .collect::<Result<Vec<(String, Value)>, E>>()
+                .collect::<Result<Vec<(String, Value)>, EvaluationError>>()
                 .map(Value::from_pairs),
         }
     }

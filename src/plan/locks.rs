@@ -101,10 +101,52 @@ pub(super) fn parsed_as(dialect: Dialect) -> &'static dyn sqlparser::dialect::Di
     }
 }
 
+/// Operators of one statement: well within the two megabytes of a thread's stack.
+const MOST_CHAINED: usize = 500;
+
+fn is_chaining(token: &Token) -> bool {
+    match token {
+        Token::Word(word) => matches!(
+            word.keyword,
+            Keyword::AND
+                | Keyword::OR
+                | Keyword::UNION
+                | Keyword::EXCEPT
+                | Keyword::INTERSECT
+                | Keyword::IS
+                | Keyword::COLLATE
+        ),
+        Token::Plus
+        | Token::Minus
+        | Token::Mul
+        | Token::Div
+        | Token::Mod
+        | Token::StringConcat
+        | Token::DoubleColon
+        | Token::Eq
+        | Token::Neq
+        | Token::Lt
+        | Token::Gt
+        | Token::LtEq
+        | Token::GtEq
+        | Token::Caret
+        | Token::Pipe
+        | Token::Ampersand
+        | Token::LBracket
+        | Token::Arrow
+        | Token::LongArrow => true,
+        _ => false,
+    }
+}
+
 /// The statements of a text, when the parser knows them.
 pub(super) fn parse(sql: &str, dialect: Dialect) -> Option<Vec<Statement>> {
     let parsed_as = parsed_as(dialect);
     let tokens = Tokenizer::new(parsed_as, sql).tokenize_with_location().ok()?;
+    // NB: what is chained is a level of the tree each, which is walked on the stack.
+    if tokens.iter().filter(|token| is_chaining(&token.token)).count() > MOST_CHAINED {
+        return None;
+    }
     Parser::new(parsed_as)
         .with_recursion_limit(50)
         .with_tokens_with_locations(with_known_strengths(tokens))
@@ -312,6 +354,21 @@ fn fold(ident: &sqlparser::ast::Ident) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_chained_without_end_is_not_looked_at() {
+        for (one, other) in
+            [("+", "1"), (" AND ", "a"), (" UNION ", "SELECT 1"), ("::", "int"), ("||", "1")]
+        {
+            let sql = |times: usize| format!("SELECT 1 WHERE 1{}", format!("{one}{other}").repeat(times));
+            assert!(parse(&sql(100_000), Dialect::Postgres).is_none(), "{one}");
+            // As many as may be fit a thread's stack, whatever comes of them.
+            let text = sql(490);
+            std::thread::spawn(move || drop(parse(&text, Dialect::Postgres)))
+                .join()
+                .expect("the stack is enough");
+        }
+    }
 
     fn tables(sql: &str) -> Vec<String> {
         tables_of(sql, Dialect::Postgres)
