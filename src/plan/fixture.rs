@@ -10,6 +10,8 @@ use crate::{
 
 /// Rows of one fixture.
 const MOST_ROWS: u64 = 1_000_000;
+/// Rows of a fixture, with those for each row of another.
+const MOST_ROWS_IN_ALL: u64 = 10_000_000;
 
 /// Compiles fixtures, and puts their names in scope.
 pub(super) fn fixtures(scope: &mut Scope<'_>, written: &Named<scenario::Fixture>) -> Vec<Option<Fixture>> {
@@ -23,9 +25,29 @@ pub(super) fn fixtures(scope: &mut Scope<'_>, written: &Named<scenario::Fixture>
         let earlier: Vec<String> =
             written.keys().take(compiled.len()).map(|name| name.value.clone()).collect();
         compiled.push(fixture(scope, name, one, &earlier));
+        check_rows(scope, name, &compiled);
         scope.fixture_tables.insert(name.value.clone(), one.table.value.clone());
     }
     compiled
+}
+
+/// Rows that there are of each parent multiply.
+fn check_rows(scope: &mut Scope<'_>, name: &Spanned<String>, compiled: &[Option<Fixture>]) {
+    let mut next = compiled.len().checked_sub(1);
+    let mut rows = 1_u64;
+    while let Some(fixture) = next.and_then(|index| compiled[index].as_ref()) {
+        rows = rows.saturating_mul(fixture.rows);
+        next = fixture.per;
+    }
+    if rows > MOST_ROWS_IN_ALL {
+        scope.error(
+            &name.span,
+            format!(
+                "fixture `{name}` has {rows} rows with those of its parents; {MOST_ROWS_IN_ALL} is the most"
+            ),
+            Some("lower `rows`, here or of the fixture under `per`".into()),
+        );
+    }
 }
 
 fn fixture(

@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use tokio::time::{sleep, timeout};
 
 use super::{
-    RunOptions, StopSignal, Trouble, Watcher,
+    RunOptions, StopSignal, Trouble, Watcher, in_use,
     own::{self, Own},
 };
 use crate::{
@@ -101,7 +101,14 @@ pub(super) async fn open(
         schema: schema.clone().filter(|_| dialect == Dialect::Postgres),
         ..settings.clone()
     };
-    let (session, facts) = match connect(plan, &endpoint, &control).await {
+    let connected = match connect(plan, &endpoint, &control).await {
+        Ok((mut session, facts)) if own.is_none() => {
+            let checked = in_use::check(&mut session, &endpoint, &options.allowed_hosts, watcher).await;
+            checked.map(|()| (session, facts))
+        }
+        connected => connected,
+    };
+    let (session, facts) = match connected {
         Ok(connected) => connected,
         Err(trouble) => {
             if let Some(own) = own {

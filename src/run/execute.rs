@@ -5,7 +5,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::SystemTime};
 use futures_util::FutureExt;
 
 use super::{
-    RunOptions, StopSignal, Watcher,
+    RunOptions, StopSignal, Watcher, bounds,
     database::{self, Closed, Opened},
     deadlocks::{CountedDeadlocks, DeadlockCount},
     explain,
@@ -69,6 +69,7 @@ pub(super) async fn run_plan(
     //    that will be made is written down first.
     service::check_hosts(plan, options)?;
     database::check_descriptors(plan)?;
+    bounds::check_memory(plan)?;
     let mut opened = match &plan.database {
         Some(database) => Some(database::open(plan, database, &run_id, options, watcher).await?),
         None => None,

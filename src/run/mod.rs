@@ -3,10 +3,12 @@
 //! A file and options come in, a result document goes out. What a person sees meanwhile goes
 //! through [`Watcher`]; reports are written by `cli`.
 
+mod bounds;
 mod database;
 mod deadlocks;
 mod execute;
 mod explain;
+mod in_use;
 mod own;
 mod prepare;
 mod probe;

@@ -1,6 +1,6 @@
 //! Who waited for whom in a deadlock, in one form for every database that tells.
 
-use super::{Deadlock, Failure};
+use super::{Deadlock, Failure, mysql::latest_deadlock};
 
 /// One session that waited for another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,12 +26,16 @@ const MODES: [&str; 8] = [
     "AccessExclusiveLock",
 ];
 
-/// What PostgreSQL answers to the victim: a line for each process of the cycle, which begins with the
-/// victim. The words depend on the server's language; the numbers at both ends and the modes don't.
+/// What PostgreSQL answers to the victim.
 pub(super) fn told(failure: &Failure) -> Vec<CycleEdge> {
-    let mut edges: Vec<CycleEdge> =
-        failure.detail.iter().flat_map(|detail| detail.lines()).filter_map(edge).collect();
-    if let (Some(first), Some(table)) = (edges.first_mut(), failure.context.as_deref().and_then(relation)) {
+    cycle_told(failure.detail.as_deref().unwrap_or_default(), failure.context.as_deref())
+}
+
+/// The cycle in the detail and the context of what PostgreSQL answers to the victim: a line for each process of the cycle, which begins with the
+/// victim. The words depend on the server's language; the numbers at both ends and the modes don't.
+pub fn cycle_told(detail: &str, context: Option<&str>) -> Vec<CycleEdge> {
+    let mut edges: Vec<CycleEdge> = detail.lines().filter_map(edge).collect();
+    if let (Some(first), Some(table)) = (edges.first_mut(), context.and_then(relation)) {
         first.table = Some(table);
     }
     in_a_circle(edges)
@@ -50,6 +54,11 @@ fn relation(context: &str) -> Option<String> {
     let line = context.lines().next()?;
     let name = line.rsplit('"').nth(1)?;
     Some(name.to_owned())
+}
+
+/// What the engine's status tells of its latest deadlock, when that one's victim was `victim`.
+pub fn cycle_in_status(status: &str, victim: i32) -> Vec<CycleEdge> {
+    latest_deadlock(status).map_or_else(Vec::new, |deadlock| of_status(&deadlock, victim))
 }
 
 /// What the engine's status tells of a deadlock whose victim was `victim`.
@@ -87,7 +96,6 @@ fn in_a_circle(edges: Vec<CycleEdge>) -> Vec<CycleEdge> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::mysql::latest_deadlock;
 
     fn shown(edges: &[CycleEdge]) -> Vec<String> {
         let table = |edge: &CycleEdge| edge.table.clone().unwrap_or_else(|| "?".to_owned());

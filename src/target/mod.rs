@@ -13,6 +13,7 @@ mod endpoint;
 mod facts;
 mod failure;
 pub mod http;
+mod log_limit;
 mod mysql;
 mod number;
 mod patience;
@@ -24,6 +25,7 @@ mod session;
 mod sqlite;
 mod started;
 mod tables;
+mod usage;
 mod waits;
 
 pub use answers::{Answers, ResultTable};
@@ -31,11 +33,11 @@ pub use application::{
     ApplicationSample, ApplicationSampler, application_sessions, count_deadlocks, own_sessions,
 };
 pub use blocked::BlockedProbe;
-pub use cycle::CycleEdge;
+pub use cycle::{CycleEdge, cycle_in_status, cycle_told};
 pub use endpoint::{ConnectError, Endpoint};
 pub use facts::{Connections, ServerFacts};
 pub use failure::Failure;
-pub use mysql::{Deadlock, DeadlockedTransaction, RequestedLock};
+pub use mysql::{Deadlock, DeadlockedTransaction, RequestedLock, latest_deadlock, waiting_threads};
 use number::exact_number;
 pub use postgres::{Ears, NoticeGuard, Notices, Notification, collecting, listen_for_notices, quote_name};
 pub use query_plan::{FullScan, full_scans};
@@ -44,4 +46,5 @@ pub use session::{Prepared, Session, SessionSettings};
 pub use sqlite::{create_database_file, remove_database_file};
 pub use started::StartedService;
 pub use tables::{table_links, unique_columns};
+pub use usage::Usage;
 pub use waits::{Blocked, LockWait, WaitSampler};

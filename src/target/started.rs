@@ -14,7 +14,10 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::processes::{self, GUARD, Where};
+use super::{
+    log_limit::LogLimit,
+    processes::{self, GUARD, Where},
+};
 
 /// `$1` is the folder for the status, `$2` the command. A handler, unlike an ignored signal, isn't
 /// inherited by what is started.
@@ -47,6 +50,7 @@ const LOG_END: usize = 4_000;
 pub struct StartedService {
     guard: Child,
     pipe: Option<ChildStdin>,
+    _log: LogLimit,
     folder: TempDir,
     port: u16,
 }
@@ -76,7 +80,8 @@ impl StartedService {
         guard.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut guard = guard.spawn()?;
         let pipe = guard.stdin.take();
-        Ok(Self { guard, pipe, folder: scratch, port })
+        let log = LogLimit::start(scratch.path().join("log"));
+        Ok(Self { guard, pipe, _log: log, folder: scratch, port })
     }
 
     /// Where it listens.
@@ -213,6 +218,16 @@ mod tests {
         StartedService::remove_abandoned(&recorded).expect("removed");
         assert!(!recorded.exists() && alive().is_empty());
         assert!(StartedService::remove_abandoned(Path::new("/etc")).is_err(), "not ours");
+    }
+
+    #[test]
+    fn a_chatty_service_does_not_fill_the_disk() {
+        let command = "head -c 40000000 /dev/zero | tr '\\0' x; echo; echo still there; sleep 1000";
+        let service = StartedService::start(command, Path::new("/"), &[], &mut |_| Ok(())).expect("starts");
+        wait_for("its last words", || service.last_lines(1) == ["still there"]);
+        let length = || std::fs::metadata(service.log()).expect("a log").len();
+        wait_for("the cut", || length() <= 16 << 20);
+        assert_eq!(service.last_lines(1), ["still there"]);
     }
 
     #[test]

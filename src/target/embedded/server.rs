@@ -7,7 +7,10 @@ use std::{
 };
 
 use super::{
-    super::processes::{self, Where},
+    super::{
+        log_limit::LogLimit,
+        processes::{self, Where},
+    },
     EmbeddedError, ServerKind,
     binaries::{self, BinarySource},
     cluster,
@@ -36,6 +39,7 @@ pub struct EmbeddedServer {
     version: String,
     started_in: Duration,
     guard: Guard,
+    _log: LogLimit,
 }
 
 impl EmbeddedServer {
@@ -67,6 +71,7 @@ impl EmbeddedServer {
         cluster::create(kind, &data, &binaries, &version, user, stage)?;
         let arguments = kind.arguments(private.path(), &binaries, options);
         let guard = Guard::start(private.path(), kind.stop_signal(), binaries.server(), &arguments, user)?;
+        let log = LogLimit::start(private.path().join("log"));
         let mut server = Self {
             kind,
             product: binaries.product(),
@@ -74,6 +79,7 @@ impl EmbeddedServer {
             version,
             started_in: Duration::ZERO,
             guard,
+            _log: log,
         };
         server.wait_until_ready()?;
         server.started_in = begun.elapsed();

@@ -15,8 +15,6 @@ pub use application::MySqlApplicationSampler;
 pub use blocked::MySqlBlockedProbe;
 pub use endpoint::MySqlEndpoint;
 pub use session::{FACTS, MySqlSession, MySqlStatement, is_mariadb};
-#[cfg(test)]
-pub(super) use status::latest_deadlock;
-pub use status::{Deadlock, DeadlockedTransaction, RequestedLock};
+pub use status::{Deadlock, DeadlockedTransaction, RequestedLock, latest_deadlock, waiting_threads};
 pub use view::RENEWAL;
 pub use waits::MySqlWaitSampler;

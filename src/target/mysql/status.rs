@@ -45,7 +45,7 @@ pub struct RequestedLock {
 }
 
 /// Connections of transactions that wait for a lock.
-pub(super) fn waiting_threads(status: &str) -> Vec<i32> {
+pub fn waiting_threads(status: &str) -> Vec<i32> {
     let mut waiting = Vec::new();
     let mut in_wait = false;
     let sessions =
@@ -74,7 +74,7 @@ enum Part {
 }
 
 /// The latest deadlock; `None` when there was none.
-pub(in crate::target) fn latest_deadlock(status: &str) -> Option<Deadlock> {
+pub fn latest_deadlock(status: &str) -> Option<Deadlock> {
     let (_, text) = status.split_once("LATEST DETECTED DEADLOCK\n")?;
     let mut deadlock = Deadlock::default();
     let mut held: Vec<Vec<RequestedLock>> = Vec::new();

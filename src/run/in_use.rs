@@ -1,0 +1,128 @@
+//! Signs that a database of the user's is more than a place to test in: its size, and others who work in it.
+//!
+//! Size is a reason to refuse, as a name is ([`super::database`]): databases for tests are small. Other clients
+//! are a reason to warn: an editor or a pool is often connected to them.
+
+use super::{Trouble, Watcher};
+use crate::target::{Endpoint, Session, Usage};
+
+/// Larger databases look like production.
+const LARGEST: u64 = 10_000_000_000;
+/// Names another size: `500MB`, `2TB`.
+const VARIABLE: &str = "DEADHEAT_LARGEST_DATABASE";
+const UNITS: [(&str, u64); 5] =
+    [("TB", 1_000_000_000_000), ("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000), ("B", 1)];
+
+/// Refuses a database that is too large for a test, and tells of others who are connected to it.
+///
+/// # Errors
+/// When it is too large and its host wasn't allowed, or the variable holds no size.
+pub(super) async fn check(
+    session: &mut Session,
+    endpoint: &Endpoint,
+    allowed: &[String],
+    watcher: &mut dyn Watcher,
+) -> Result<(), Trouble> {
+    let usage = Usage::ask(session)
+        .await
+        .map_err(|failure| Trouble::failure("the server doesn't tell who uses the database", &failure))?;
+    let Some(usage) = usage else { return Ok(()) };
+    if !allowed.contains(&endpoint.host()) {
+        check_size(usage, endpoint.database(), &endpoint.host(), limit()?)?;
+    }
+    if let Some(warning) = others(usage, endpoint.database()) {
+        watcher.warning(&warning);
+    }
+    Ok(())
+}
+
+fn check_size(usage: Usage, database: &str, host: &str, limit: u64) -> Result<(), Trouble> {
+    if usage.bytes <= limit {
+        return Ok(());
+    }
+    let (bytes, limit) = (shown(usage.bytes), shown(limit));
+    Err(Trouble::new(format!(
+        "database {database} holds {bytes}, and looks like production: above {limit}"
+    ))
+    .hint(format!("if it is meant for tests: `--allow-host {host}`, or name a larger size in {VARIABLE}")))
+}
+
+fn others(usage: Usage, database: &str) -> Option<String> {
+    let who = match usage.clients {
+        0 => return None,
+        1 => "another client is".to_owned(),
+        several => format!("{several} other clients are"),
+    };
+    Some(format!(
+        "{who} connected to {database}: they feel the load, and what they change there may break what must hold"
+    ))
+}
+
+fn limit() -> Result<u64, Trouble> {
+    match std::env::var(VARIABLE) {
+        Ok(text) if !text.is_empty() => parse(&text).ok_or_else(|| {
+            Trouble::new(format!("{VARIABLE} holds no size: `{text}`"))
+                .hint("write a number with its unit: `500MB`, `20GB`")
+        }),
+        _ => Ok(LARGEST),
+    }
+}
+
+fn parse(text: &str) -> Option<u64> {
+    let (unit, factor) = UNITS.iter().find(|(unit, _)| text.ends_with(unit))?;
+    let number: f64 = text.strip_suffix(unit)?.trim().parse().ok()?;
+    (number >= 0.0 && number.is_finite()).then(|| (number * *factor as f64) as u64)
+}
+
+/// In the largest unit of which there is one.
+fn shown(bytes: u64) -> String {
+    let (unit, factor) = UNITS.iter().find(|(_, factor)| bytes >= *factor).unwrap_or(&("B", 1));
+    let tenths = bytes / (factor / 10).max(1);
+    match (factor, tenths % 10) {
+        (1, _) => format!("{bytes} B"),
+        (_, 0) => format!("{} {unit}", tenths / 10),
+        (_, tenth) => format!("{}.{tenth} {unit}", tenths / 10),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_databases_are_refused() {
+        let usage = |bytes| Usage { clients: 0, bytes };
+        assert!(check_size(usage(LARGEST), "shop", "localhost", LARGEST).is_ok());
+        let trouble =
+            check_size(usage(12_345_000_000), "shop", "localhost", LARGEST).expect_err("too large");
+        assert_eq!(trouble.message, "database shop holds 12.3 GB, and looks like production: above 10 GB");
+        assert_eq!(
+            trouble.hint.as_deref(),
+            Some(
+                "if it is meant for tests: `--allow-host localhost`, or name a larger size in DEADHEAT_LARGEST_DATABASE"
+            )
+        );
+    }
+
+    #[test]
+    fn others_are_told_of() {
+        let others = |clients| others(Usage { clients, bytes: 0 }, "shop");
+        assert_eq!(others(0), None);
+        assert!(others(1).is_some_and(|text| text.starts_with("another client is connected to shop: ")));
+        assert!(others(3).is_some_and(|text| text.starts_with("3 other clients are connected to shop: ")));
+    }
+
+    #[test]
+    fn sizes_are_read_and_shown() {
+        for (text, bytes) in [("20GB", 20_000_000_000), ("1.5 MB", 1_500_000), ("0B", 0), ("7kB", 7_000)] {
+            assert_eq!(parse(text), Some(bytes), "{text}");
+        }
+        for text in ["", "20", "GB", "-1GB", "infGB", "NaNMB", "20GiB"] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+        assert_eq!(
+            [0, 999, 1_000, 1_550_000, 20_000_000_000].map(shown),
+            ["0 B", "999 B", "1 kB", "1.5 MB", "20 GB"]
+        );
+    }
+}
