@@ -16,4 +16,4 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
-pub use read::{Imported, import};
+pub use read::{Imported, import, import_text};

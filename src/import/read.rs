@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use super::{check::check, convert::convert, parser::parse};
-use crate::scenario::{LoadOptions, Problem, Problems, Severity, Source, load_str, read_specification};
+use crate::scenario::{
+    LoadOptions, Problem, Problems, Severity, Source, load_str, read_specification, specification_from_text,
+};
 
 /// A scenario made of a specification.
 #[derive(Debug)]
@@ -19,7 +21,18 @@ pub struct Imported {
 /// # Errors
 /// Everything that is wrong with the specification, or that a race can't do, each at its place.
 pub fn import(path: &Path) -> Result<Imported, Problems> {
-    let source = read_specification(path)?;
+    of_source(read_specification(path)?)
+}
+
+/// Says a text as a scenario, as if it were the specification at `path`.
+///
+/// # Errors
+/// As those of [`import`].
+pub fn import_text(path: &Path, text: &str) -> Result<Imported, Problems> {
+    of_source(specification_from_text(path, text)?)
+}
+
+fn of_source(source: Source) -> Result<Imported, Problems> {
     let (text, problems) = scenario(&source);
     let problems = Problems::from(problems).with_source(source);
     if problems.has_errors() { Err(problems) } else { Ok(Imported { text, warnings: problems }) }

@@ -55,7 +55,7 @@ pub use per_database::{ByDatabase, PerDatabase};
 pub use problem::{Problem, Problems, Severity};
 pub use profile::Profile;
 pub use race::*;
-pub use reader::read_specification;
+pub use reader::{read_specification, specification_from_text};
 pub use schema::json_schema;
 pub use source::Source;
 pub use spanned::{OneOrMany, Spanned};

@@ -52,6 +52,14 @@ pub fn read_specification(path: &Path) -> Result<Source, Problems> {
     source(path, read_bytes(path, Kind::Specification)?, None)
 }
 
+/// Takes a text as if it were the specification at `path`.
+///
+/// # Errors
+/// When it isn't text.
+pub fn specification_from_text(path: &Path, text: &str) -> Result<Source, Problems> {
+    source(path, text.as_bytes().to_vec(), None)
+}
+
 /// Takes a text as if it had been read from `path`.
 pub(super) fn from_text(path: &Path, text: &str) -> Result<(Source, Syntax), Problems> {
     let syntax = syntax(path)?;
