@@ -2,7 +2,7 @@
 
 use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, LineStyle, Table, TableStyle, presets};
 
-use super::table::Style;
+use super::{table::Style, texts::is_tricky};
 use crate::units::format_millis;
 
 /// A table with a line under its header and nothing else.
@@ -74,9 +74,7 @@ pub(super) fn plain(text: &str) -> String {
     for c in text.chars() {
         match c {
             '\n' | '\t' => plain.push(' '),
-            c if c.is_control()
-                || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
-            {
+            c if is_tricky(c) => {
                 plain.extend(c.escape_unicode());
             }
             c => plain.push(c),

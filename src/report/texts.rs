@@ -82,7 +82,7 @@ pub(super) fn visible(text: &str) -> String {
 }
 
 /// Control characters, direction marks, characters without width, and code points that are none.
-fn is_tricky(c: char) -> bool {
+pub(super) fn is_tricky(c: char) -> bool {
     let none = u32::from(c) & 0xfffe == 0xfffe || matches!(c, '\u{fdd0}'..='\u{fdef}');
     let unseen = matches!(
         c,
