@@ -71,7 +71,7 @@ fn limit() -> Result<u64, Trouble> {
 fn parse(text: &str) -> Option<u64> {
     let (unit, factor) = UNITS.iter().find(|(unit, _)| text.ends_with(unit))?;
     let number: f64 = text.strip_suffix(unit)?.trim().parse().ok()?;
-    (number >= 0.0 && number.is_finite()).then(|| (number * *factor as f64) as u64)
+    (number >= 0.0 && number.is_finite()).then_some((number * *factor as f64) as u64)
 }
 
 /// In the largest unit of which there is one.
