@@ -66,7 +66,7 @@ type Sent = BTreeMap<(u64, u64), Vec<serde_json::Value>>;
 fn sent(load: &str, seed: &str, slow: u64) -> Sent {
     let count = AtomicU64::new(0);
     let service = Service::start(move |_| {
-        if count.fetch_add(1, Ordering::Relaxed) % slow == 0 {
+        if count.fetch_add(1, Ordering::Relaxed).is_multiple_of(slow) {
             // No wait for something: it disturbs who comes when.
             std::thread::sleep(Duration::from_millis(7));
         }
