@@ -1,5 +1,5 @@
-//! What one look at the sessions of the application under test shows: the words in which `target` tells it
-//! and `measure` understands it, whatever the kind of database.
+//! What one look at the sessions of the application under test shows, and what the server's log tells of them:
+//! the words in which `target` tells it and `measure` understands it, whatever the kind of database.
 
 use std::collections::BTreeSet;
 
@@ -34,6 +34,45 @@ pub struct ApplicationSession {
     /// What it calls itself, or the server calls it; may be empty.
     pub name: String,
     pub transaction: Option<ApplicationTransaction>,
+}
+
+/// What a server's log tells of one session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggedEvent {
+    /// Server process or connection.
+    pub process: i32,
+    /// What the session calls itself, or the server calls it; may be empty.
+    pub name: String,
+    /// True for a session of deadheat's own.
+    pub is_ours: bool,
+    /// Tells one transaction of a session from the next, where the log tells that.
+    pub transaction: Option<String>,
+    pub what: Logged,
+}
+
+/// What happened in a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Logged {
+    /// A statement begins.
+    Statement(String),
+    /// The session begins anew or ends, and its transaction with it.
+    Ended,
+    /// It was rolled back to end a deadlock: the waits form a circle that begins with it.
+    Deadlock(Vec<LoggedWait>),
+    /// A part of the log is missing: of what is under way in any session, nothing is certain.
+    Gap,
+}
+
+/// One session of a deadlock: it waits for the next one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggedWait {
+    pub process: i32,
+    /// The statement that waited; may be cut.
+    pub statement: String,
+    /// The mode that it asked for, as the server calls it.
+    pub mode: String,
+    /// The table, where the server tells.
+    pub table: Option<String>,
 }
 
 /// True when a statement names a table as a word. What a cut text doesn't name may stand in its rest.

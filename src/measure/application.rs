@@ -22,6 +22,8 @@ use crate::{
 const UNNAMED: &str = "application";
 /// How a statement is called that was carried out between two samples.
 const UNSEEN: &str = "a statement not seen";
+/// How what isn't known of the order of locks begins.
+pub(super) const ORDER_UNKNOWN: &str = "the order of locks";
 /// Sessions told apart; more aren't counted, so that memory stays bounded.
 const MOST_SESSIONS: usize = 100_000;
 /// Names that are kept.
@@ -156,7 +158,7 @@ impl ApplicationRecorder {
         });
         let violations = self.violations.into_iter().map(|((table, after, operation, step), count)| {
             let (table, after) = (order[table].clone(), order[after].clone());
-            LockOrderViolation { operation, step, table, after, count }
+            LockOrderViolation { operation, step, table, after, after_step: None, count }
         });
         ApplicationFindings { isolation: isolation.collect(), violations: violations.collect(), results }
     }
@@ -202,10 +204,9 @@ impl ApplicationRecorder {
             ));
         }
         if !self.rules.lock_order.is_empty() && results.transactions > 0 && results.orders_told == 0 {
-            unknown.push(
-                "the order of locks: no transaction was seen to lock a second table of the declared order"
-                    .to_owned(),
-            );
+            unknown.push(format!(
+                "{ORDER_UNKNOWN}: no transaction was seen to lock a second table of the declared order"
+            ));
         }
         unknown
     }

@@ -6,7 +6,9 @@ use std::{collections::HashMap, hash::Hash, time::Duration};
 use indexmap::IndexMap;
 
 use super::{
-    ApplicationFindings, ApplicationRecorder, LiveBoard, WaitRecorder, WaitSecond,
+    ApplicationFindings, ApplicationRecorder, LiveBoard, StatementLogFindings, StatementLogResults,
+    WaitRecorder, WaitSecond,
+    application::ORDER_UNKNOWN,
     meeting_results::{ArrivalResults, GateResults, Overlap, OverlapPair, ReleaseResults},
     operation_results::{OperationResults, RequestResults, RetryAttempt, RetryResults, UntriedFailure},
     recorder::{Recorder, Release},
@@ -30,6 +32,8 @@ pub struct Collected<'a> {
     pub waits: &'a WaitRecorder,
     /// `None`: no application was watched.
     pub application: Option<ApplicationRecorder>,
+    /// `None`: there was no log to read.
+    pub log: Option<StatementLogFindings>,
     pub board: &'a LiveBoard,
     pub duration: Duration,
     /// Of an open load: operations planned, and those started.
@@ -38,7 +42,7 @@ pub struct Collected<'a> {
 
 /// Fills in everything that the load recorded.
 pub fn collect(results: &mut RunResults, plan: &Plan, collected: Collected<'_>) {
-    let Collected { recorder, waits, application, board, duration, arrivals } = collected;
+    let Collected { recorder, waits, application, log, board, duration, arrivals } = collected;
     let names = plan.operation_names();
     let seconds = measured_seconds(recorder, duration);
     results.duration_ms = duration.as_secs_f64() * 1e3;
@@ -62,7 +66,13 @@ pub fn collect(results: &mut RunResults, plan: &Plan, collected: Collected<'_>) 
     results.isolation = isolation(plan, recorder, &names);
     results.does_not_apply.clone_from(&plan.does_not_apply);
     results.lock_order = lock_order(plan, recorder);
-    results.deadlocks = recorder.deadlocks.results(plan);
+    let mut deadlocks = recorder.deadlocks.clone();
+    let mut logged = None;
+    if let Some(StatementLogFindings { results, violations, deadlocks: of_application }) = log {
+        deadlocks.merge(of_application);
+        logged = results.map(|results| (results, violations));
+    }
+    results.deadlocks = deadlocks.results(plan);
     results.overlap = Overlap {
         most_in_flight: u64::from(board.most_in_flight()),
         shared_rows: recorder.shared_rows,
@@ -83,19 +93,34 @@ pub fn collect(results: &mut RunResults, plan: &Plan, collected: Collected<'_>) 
     results.gates = gates(plan, recorder);
     results.errors = errors(recorder, &names);
     if let Some(application) = application {
-        add_application(results, application.finish());
+        add_application(results, application.finish(), logged);
     }
 }
 
 /// What the application's transactions did counts like what deadheat's own did.
-fn add_application(results: &mut RunResults, findings: ApplicationFindings) {
-    let ApplicationFindings { results: application, isolation, violations } = findings;
+/// The order of locks is taken from the server's log where that was read, and else from samples.
+fn add_application(
+    results: &mut RunResults,
+    findings: ApplicationFindings,
+    logged: Option<(StatementLogResults, Vec<LockOrderViolation>)>,
+) {
+    let ApplicationFindings { results: mut application, isolation, violations } = findings;
     if !isolation.is_empty() {
         results.isolation.read.push_str("; of the application, from outside");
     }
     results.isolation.observed.extend(isolation);
+    let sampled = (application.orders_told, violations);
+    let (judged, violations) = match logged {
+        Some((log, violations)) => {
+            let judged = log.judged;
+            application.statement_log = Some(log);
+            application.unknown.retain(|why| !why.starts_with(ORDER_UNKNOWN));
+            (judged, violations)
+        }
+        None => sampled,
+    };
     if !results.lock_order.declared.is_empty() {
-        results.lock_order.transactions += application.orders_told;
+        results.lock_order.transactions += judged;
         results.lock_order.violations.extend(violations);
     }
     results.application = Some(application);
@@ -292,6 +317,7 @@ fn lock_order(plan: &Plan, recorder: &Recorder) -> LockOrderResults {
             step: statement.step.clone(),
             table: order[table].clone(),
             after: order[after].clone(),
+            after_step: None,
             count,
         }
     });

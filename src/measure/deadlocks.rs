@@ -117,6 +117,12 @@ impl DeadlockRecorder {
     pub fn results(&self, plan: &Plan) -> DeadlockResults {
         let order =
             plan.database.as_ref().map(|database| database.lock_order.as_slice()).unwrap_or_default();
+        let names: Vec<&str> = plan.operations.iter().map(|one| one.name.as_str()).collect();
+        self.results_in(&names, order)
+    }
+
+    /// The results for operations of these names and a declared order.
+    pub(super) fn results_in(&self, names: &[&str], order: &[String]) -> DeadlockResults {
         let mut cycles: Vec<DeadlockCycle> = self
             .cycles
             .iter()
@@ -125,7 +131,7 @@ impl DeadlockRecorder {
                 parties: parties
                     .iter()
                     .zip(victims)
-                    .map(|(party, victims)| shown(plan, order, party, *victims))
+                    .map(|(party, victims)| shown(names, order, party, *victims))
                     .collect(),
             })
             .collect();
@@ -137,16 +143,14 @@ impl DeadlockRecorder {
     }
 }
 
-fn shown(plan: &Plan, order: &[String], party: &CycleParty, victims: u64) -> DeadlockParty {
+fn shown(names: &[&str], order: &[String], party: &CycleParty, victims: u64) -> DeadlockParty {
     let CycleParty { whose, step, wanted, held } = party;
     let rank = |lock: &Option<LockTaken>| {
         lock.as_ref().and_then(|lock| order.iter().position(|table| *table == lock.table))
     };
     DeadlockParty {
         operation: match whose {
-            Whose::Operation(index) => {
-                plan.operations.get(*index).map_or_else(|| "outside".to_owned(), |one| one.name.clone())
-            }
+            Whose::Operation(index) => names.get(*index).copied().unwrap_or("outside").to_owned(),
             Whose::Other(name) => name.clone(),
         },
         step: step.clone(),

@@ -50,7 +50,7 @@ pub(super) fn comment(statement: &str) -> Option<String> {
     plain.then(|| text.to_owned())
 }
 
-fn without_comments(statement: &str) -> String {
+pub(super) fn without_comments(statement: &str) -> String {
     let mut text = String::new();
     let mut rest = statement;
     while let Some((before, after)) = rest.split_once("/*") {

@@ -4,6 +4,7 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use super::statement_log_results::StatementLogResults;
 use crate::outcome::Isolation;
 
 /// What the database shows of the application under test. Everything but the deadlocks is sampled.
@@ -33,6 +34,9 @@ pub struct ApplicationResults {
     pub longest_transaction_ms: f64,
     /// Of that time, the longest spent idle within a transaction.
     pub longest_idle_ms: f64,
+    /// What the server's log tells, where it could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statement_log: Option<StatementLogResults>,
     /// Deadlocks that the database counted in the run.
     pub deadlocks: Option<u64>,
     /// What can't be known, and why.
@@ -79,6 +83,9 @@ pub struct LockOrderViolation {
     pub table: String,
     /// The table locked before it.
     pub after: String,
+    /// The statement that locked that one, where the server's log tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_step: Option<String>,
     /// Transaction attempts in which it happened.
     pub count: u64,
 }

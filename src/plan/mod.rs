@@ -43,7 +43,7 @@ pub use compile::{Compiled, compile};
 pub use demands::*;
 pub use effect::{Account, Amount, Effect, MOST_KEYS};
 pub use explain::explain;
-pub use locks::{Facts, LockStrength, TableLock};
+pub use locks::{Analysis, Facts, LockStrength, TableLock, analyse};
 pub use model::*;
 pub use order::LocksHeld;
 pub use race::*;

@@ -20,7 +20,10 @@ use crate::{
     },
     measure::TargetInfo,
     plan::{Database, Plan},
-    target::{Connections, Endpoint, ServerFacts, Session, SessionSettings},
+    target::{
+        Connections, Endpoint, ServerFacts, Session, SessionSettings,
+        embedded::{StatementLog, StatementLogError},
+    },
 };
 
 /// Connections of deadheat's own beside the workers': control, sampling, cleanup, and one to spare.
@@ -271,6 +274,11 @@ impl Opened {
     /// True when the run works on tables that were there before.
     pub fn works_on_existing_tables(&self) -> bool {
         self.own.is_none() && self.info.schema.is_none()
+    }
+
+    /// The log of a server of ours that was started with one.
+    pub fn statement_log(&self) -> Option<Result<StatementLog, StatementLogError>> {
+        self.own.as_ref()?.statement_log()
     }
 
     /// Inserts fixture rows into tables that were there before, and records them.

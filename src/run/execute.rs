@@ -11,6 +11,7 @@ use super::{
     explain,
     prepare::{new_run_id, prepare_statements, seed, statements},
     service::{self, OpenedServices},
+    statement_log::{LogFollower, LogRead},
     trouble::{RunError, Trouble, statement_problem},
 };
 use crate::{
@@ -46,6 +47,7 @@ struct Measured {
     invariants: Option<InvariantState>,
     effects: Vec<EffectResults>,
     deadlocks: Option<DeadlockCount>,
+    log: Option<Result<LogFollower, Trouble>>,
     tuning: TuningResults,
 }
 
@@ -101,7 +103,7 @@ pub(super) async fn run_plan(
     };
 
     // 2. Tables, rows, services, statements, load and invariants. Whatever goes wrong: 3. follows.
-    let measured = caught(run.stages(&mut opened, &mut results, watcher)).await;
+    let mut measured = caught(run.stages(&mut opened, &mut results, watcher)).await;
 
     // 3. Cleanup, always.
     watcher.stage("cleaning up");
@@ -111,11 +113,13 @@ pub(super) async fn run_plan(
         (Ok(measured), Some(opened)) => measured.deadlocks_since(opened, all_ended, stop).await,
         _ => None,
     };
+    let log = measured.as_mut().ok().and_then(|measured| measured.log.take());
+    let log = log.map(|log| log.map_or_else(LogRead::not_begun, LogFollower::end)).unwrap_or_default();
     let closed = match opened {
         Some(opened) => opened.close(options.keep, watcher).await,
         None => Closed { gone: true, ..Closed::default() },
     };
-    let Measured { outcome, invariants, effects, deadlocks: _, tuning } = measured?;
+    let Measured { outcome, invariants, effects, deadlocks: _, log: _, tuning } = measured?;
     results.fixtures.cleaned = !options.keep && closed.trouble.is_none();
     results.fixtures.note = closed.trouble.as_ref().map(|trouble| trouble.message.clone());
     if options.keep || closed.trouble.is_some() {
@@ -134,10 +138,12 @@ pub(super) async fn run_plan(
     results.interrupted = stop.is_stopped() && results.aborted.is_none();
     let LoadOutcome { recorder, waits, application, duration, arrivals, watch_problem } = outcome;
     let (recorder, waits, board) = (&recorder, &waits, &*run.board);
-    let collected = Collected { recorder, waits, application, board, duration, arrivals };
+    let LogRead { findings: log, unknown: log_unknown } = log;
+    let collected = Collected { recorder, waits, application, log, board, duration, arrivals };
     collect(&mut results, plan, collected);
     if let Some(application) = &mut results.application {
         application.unknown.extend(watch_problem);
+        application.unknown.extend(log_unknown.map(|why| format!("what the server's log tells: {why}")));
     }
     if let Some(CountedDeadlocks { before, after, unknown }) = deadlocks {
         let server = recorder.deadlocks.beside(before, after, unknown);
@@ -215,6 +221,7 @@ impl Run<'_> {
             effects = Some(EffectState::begin(&plan, &mut opened.session).await);
         }
         stop_if_interrupted(self.stop)?;
+        let log = opened.as_ref().and_then(|opened| LogFollower::begin(&plan, opened));
         let (mut sampling, deadlocks) = self.begin_watching(opened.as_mut()).await?;
 
         watcher.stage(&format!("connecting {} workers", plan.load.concurrency));
@@ -257,7 +264,7 @@ impl Run<'_> {
             }
             _ => TuningResults::default(),
         };
-        Ok(Measured { outcome, invariants, effects: compared, deadlocks, tuning })
+        Ok(Measured { outcome, invariants, effects: compared, deadlocks, log, tuning })
     }
 
     /// A session to sample with, and the deadlocks that the database has counted so far.

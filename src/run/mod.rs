@@ -18,6 +18,7 @@ mod race_place;
 mod search;
 mod service;
 mod shrink;
+mod statement_log;
 mod trouble;
 mod variants;
 
@@ -59,7 +60,7 @@ pub struct RunOptions {
     pub baselines: Vec<Arc<Baseline>>,
     /// `--explain-statements`: ask the database for the plans of the statements.
     pub explain_statements: bool,
-    /// `--no-sampling`: sample neither lock waits nor an application's sessions.
+    /// `--no-sampling`: sample neither lock waits nor an application's sessions, and leave the server's log off.
     pub no_sampling: bool,
 }
 

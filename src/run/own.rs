@@ -12,7 +12,10 @@ use crate::{
     plan::{Database, Location, Plan},
     target::{
         Endpoint, create_database_file,
-        embedded::{BinarySource, EmbeddedOptions, EmbeddedServer, PrivateFolder, ServerKind},
+        embedded::{
+            BinarySource, EmbeddedOptions, EmbeddedServer, PrivateFolder, ServerKind, StatementLog,
+            StatementLogError,
+        },
         remove_database_file,
     },
 };
@@ -27,6 +30,14 @@ pub(super) enum Own {
 }
 
 impl Own {
+    /// The log of a server that was started with one.
+    pub(super) fn statement_log(&self) -> Option<Result<StatementLog, StatementLogError>> {
+        match self {
+            Self::Server(server) if server.has_log() => Some(server.statement_log()),
+            _ => None,
+        }
+    }
+
     /// Removes it.
     pub(super) fn remove(self, watcher: &mut dyn Watcher) -> Result<(), Trouble> {
         match self {
@@ -70,7 +81,7 @@ pub(super) async fn reach(
                 Dialect::MySql => ServerKind::MySql,
                 Dialect::Postgres | Dialect::Sqlite => ServerKind::Postgres,
             };
-            let server = start_server(plan, kind, settings, ledger, watcher)?;
+            let server = start_server(plan, kind, settings, options.no_sampling, ledger, watcher)?;
             watcher.stage(&format!(
                 "started {} {} in {}",
                 server.product(),
@@ -126,6 +137,7 @@ fn start_server(
     plan: &Plan,
     kind: ServerKind,
     settings: &[(String, String)],
+    is_unwatched: bool,
     ledger: &mut Ledger,
     watcher: &mut dyn Watcher,
 ) -> Result<EmbeddedServer, Trouble> {
@@ -134,6 +146,7 @@ fn start_server(
         max_connections: most_connections(plan),
         settings: settings.to_vec(),
         binaries: BinarySource::from_env(kind),
+        has_log: !is_unwatched && plan.services.iter().any(|service| service.watched),
     };
     // A server that doesn't start removes its folder.
     let server =

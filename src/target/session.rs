@@ -4,7 +4,7 @@
 //! that is dropped in the middle of a statement leaves the connection in an unknown state, so
 //! that time limits are the server's.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
     Answers, Blocked, ConnectError, CycleEdge, Deadlock, Ears, Endpoint, Failure, cycle,
@@ -131,6 +131,14 @@ impl Session {
             Self::Scripts(session) => session.pid(),
             Self::MySql(session) => session.thread(),
             Self::Sqlite(_) | Self::Scripted(_) => 0,
+        }
+    }
+
+    /// Numbers of the connections of deadheat's own, where they have no name by which they are known.
+    pub fn connections_of_ours(&self) -> BTreeSet<i32> {
+        match self {
+            Self::MySql(session) => session.threads_of_ours(),
+            _ => BTreeSet::new(),
         }
     }
 

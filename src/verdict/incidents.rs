@@ -151,6 +151,7 @@ invariants:
             step: "sql 1".to_owned(),
             table: "orders".to_owned(),
             after: "products".to_owned(),
+            after_step: None,
             count: 1,
         }];
         results.waits.pairs = vec![WaitPair {

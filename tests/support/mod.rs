@@ -96,8 +96,13 @@ pub fn server(settings: &[(&str, &str)], max_connections: u32) -> EmbeddedServer
 /// A server of any kind that plays the user's own.
 pub fn server_of(kind: ServerKind, settings: &[(&str, &str)], max_connections: u32) -> EmbeddedServer {
     let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let options =
-        EmbeddedOptions { kind, max_connections, settings, binaries: BinarySource::from_env(kind) };
+    let options = EmbeddedOptions {
+        kind,
+        max_connections,
+        settings,
+        binaries: BinarySource::from_env(kind),
+        ..EmbeddedOptions::default()
+    };
     EmbeddedServer::start(&options, &mut |_| Ok(()), &mut |_| {}).expect("a server")
 }
 

@@ -248,12 +248,14 @@ pub(super) fn waits(document: &Document) -> String {
     let order = &document.lock_order;
     let mut body = String::new();
     for one in order.violations.iter().take(MOST_PAIRS) {
+        let earlier = one.after_step.as_deref().map(|step| format!(" (by {})", code(step)));
         body.push_str(&format!(
-            "- {} in {} locked {} after {}, {} times: against the declared order\n",
+            "- {} in {} locked {} after {}{}, {} times: against the declared order\n",
             code(&one.step),
             code(&one.operation),
             code(&one.table),
             code(&one.after),
+            earlier.unwrap_or_default(),
             grouped(one.count)
         ));
     }

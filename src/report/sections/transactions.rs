@@ -82,8 +82,9 @@ pub(in crate::report) fn lock_order(document: &Document, style: &Style) -> Strin
         let _ = writeln!(out, "No violation in {} transactions.", grouped(order.transactions));
     }
     for one in &order.violations {
+        let earlier = one.after_step.as_ref().map_or_else(String::new, |step| format!(" (by {step})"));
         let line = format!(
-            "{}, {}: locked {} after {}, {}.",
+            "{}, {}: locked {} after {}{earlier}, {}.",
             one.operation,
             one.step,
             one.table,

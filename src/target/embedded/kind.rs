@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{EmbeddedOptions, binaries::Binaries};
+use super::{EmbeddedOptions, binaries::Binaries, statement_log};
 
 /// A kind of server that can be started from programs on this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -231,8 +231,13 @@ fn postgres_settings(folder: &Path, options: &EmbeddedOptions) -> Vec<(String, S
         setting("log_min_error_statement", "panic"),
         setting("log_min_messages", "log"),
     ];
+    settings.extend(log_settings(ServerKind::Postgres, folder, options));
     settings.extend(options.settings.iter().cloned());
     settings
+}
+
+fn log_settings(kind: ServerKind, folder: &Path, options: &EmbeddedOptions) -> Vec<(String, String)> {
+    if options.has_log { statement_log::settings(kind, folder) } else { Vec::new() }
 }
 
 /// `loose-` marks what one of MariaDB and MySQL doesn't know.
@@ -252,6 +257,7 @@ fn mysql_settings(folder: &Path, options: &EmbeddedOptions) -> Vec<(String, Stri
         setting("max-prepared-stmt-count", 1_000_000),
         setting("table-open-cache", 4_000),
     ];
+    settings.extend(log_settings(ServerKind::MySql, folder, options));
     settings.extend(options.settings.iter().cloned());
     settings
 }

@@ -16,6 +16,7 @@ use super::{
     cluster,
     folder::{PrivateFolder, is_ours, remove_folder},
     guard::Guard,
+    statement_log::{self, StatementLog, StatementLogError},
     user::ServerUser,
 };
 
@@ -28,6 +29,8 @@ pub struct EmbeddedOptions {
     /// Server settings, by name.
     pub settings: Vec<(String, String)>,
     pub binaries: BinarySource,
+    /// Its log of statements and deadlocks can be turned on.
+    pub has_log: bool,
 }
 
 /// A running server. It ends with this value.
@@ -38,6 +41,7 @@ pub struct EmbeddedServer {
     folder: PathBuf,
     version: String,
     started_in: Duration,
+    has_log: bool,
     guard: Guard,
     _log: LogLimit,
 }
@@ -78,6 +82,7 @@ impl EmbeddedServer {
             folder: private.leave(),
             version,
             started_in: Duration::ZERO,
+            has_log: options.has_log,
             guard,
             _log: log,
         };
@@ -111,6 +116,19 @@ impl EmbeddedServer {
         self.started_in
     }
 
+    /// Whether its log can be turned on.
+    pub fn has_log(&self) -> bool {
+        self.has_log
+    }
+
+    /// The log of a server that was started with one.
+    ///
+    /// # Errors
+    /// When this version has none that can be read.
+    pub fn statement_log(&self) -> Result<StatementLog, StatementLogError> {
+        StatementLog::new(self.kind, &self.folder, &self.version)
+    }
+
     /// Stops the server and removes its folder.
     ///
     /// # Errors
@@ -133,6 +151,7 @@ impl EmbeddedServer {
         let mut said = String::new();
         while begun.elapsed() < LONGEST_START {
             said = fs::read_to_string(&log).unwrap_or_default();
+            said.push_str(&statement_log::said_at_start(&self.folder));
             if said.contains(self.kind.ready_mark()) {
                 return Ok(());
             }

@@ -115,7 +115,7 @@ impl MySqlSession {
     }
 
     /// Numbers of the connections of all sessions of this process with the server.
-    pub(super) fn threads_of_ours(&self) -> BTreeSet<i32> {
+    pub(in crate::target) fn threads_of_ours(&self) -> BTreeSet<i32> {
         self.ours.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
