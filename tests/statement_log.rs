@@ -77,7 +77,9 @@ fn each_transaction_is_judged(kind: &str) {
     assert_eq!(document["totals"]["ok"], 12, "no answer tells of it");
     assert!(printed.contains("From the server's log,"), "{printed}");
 
-    let (document, _) = alone("", kind, &[], 0);
+    // One at a time proves nothing about races, which makes the verdict inconclusive: 4.
+    let (document, _) = alone("", kind, &[], 4);
+    assert_eq!(document["thresholds"][0]["holds"], true);
     let log = &document["application"]["statement_log"];
     assert_eq!(log["violating"], 0);
     assert!(log["judged"].as_u64() >= Some(12), "{log}");

@@ -164,15 +164,22 @@ impl StatementLogRecorder {
         self.follow(process, None, statement);
         let Some(session) = self.sessions.get_mut(&process) else { return };
         match statement.control {
-            Some(Control::Begins | Control::EndsAndBegins) => session.is_open = true,
+            Some(Control::Begins) => session.is_open = true,
             Some(Control::Autocommit(is_auto)) => session.is_manual = !is_auto,
             _ => {}
         }
         let goes_on = session.is_open || session.is_manual;
-        match statement.control {
-            Some(Control::Ends | Control::EndsAndBegins | Control::CommitsFirst) => self.end(process),
-            _ if !goes_on => self.end(process),
-            _ => {}
+        let ends = matches!(
+            statement.control,
+            Some(Control::Ends | Control::EndsAndBegins | Control::CommitsFirst)
+        );
+        if ends || !goes_on {
+            self.end(process);
+        }
+        if statement.control == Some(Control::EndsAndBegins)
+            && let Some(session) = self.sessions.get_mut(&process)
+        {
+            session.is_open = true;
         }
     }
 

@@ -37,6 +37,8 @@ const WITHOUT_LOCKS: [&str; 22] = [
     "checkpoint",
     "values",
 ];
+/// First words of statements whose work is written elsewhere.
+const OPAQUE: [&str; 3] = ["call", "do", "execute"];
 /// First words of statements that change no rows. MySQL commits before them, and before two others.
 const DEFINITIONS: [&str; 6] = ["create", "alter", "drop", "rename", "grant", "revoke"];
 const COMMITTING: [&str; 2] = ["truncate", "lock"];
@@ -121,6 +123,9 @@ fn locks(text: &str, first: &str, plain: &str, dialect: Dialect) -> (Vec<TableLo
     if first.is_empty() || ((reads || WITHOUT_LOCKS.contains(&first)) && !plain.contains(';')) {
         return (Vec::new(), true);
     }
+    if OPAQUE.contains(&first) {
+        return (Vec::new(), false);
+    }
     match analyse(text, dialect) {
         // Several statements at once may hold several transactions.
         Analysis::Known(facts) => {
@@ -187,7 +192,7 @@ mod tests {
             ("SELECT 'x' FROM a WHERE b = 'say for example'", vec![], true),
             ("SET search_path = x", vec![], true),
             ("UPDATE a SET b = 1; UPDATE c SET b = 1", vec!["a", "c"], true),
-            ("BEGIN; UPDATE a SET b = 1; COMMIT", vec![], false),
+            ("BEGIN; UPDATE a SET b = 1; COMMIT", vec!["a"], false),
             ("UPDATE a SET b = 1; COMMIT; UPDATE c SET b = 1", vec!["a", "c"], false),
             ("DO $$ BEGIN PERFORM 1; END $$", vec![], false),
             ("CALL pay(1)", vec![], false),

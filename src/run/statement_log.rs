@@ -89,8 +89,10 @@ impl LogFollower {
     }
 
     fn stopped(&mut self) -> Option<JoinHandle<Result<StatementLogFindings, StatementLogError>>> {
-        // One that has ended already hears nothing.
-        self.stop.take().map(|stop| stop.send(()));
+        if let Some(stop) = self.stop.take() {
+            // One that has ended already hears nothing.
+            let _ = stop.send(());
+        }
         self.thread.take()
     }
 }

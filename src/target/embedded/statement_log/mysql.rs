@@ -209,7 +209,8 @@ impl MySqlLog {
         });
         self.statements = Some(tail);
         read?;
-        // The server writes an entry as a whole.
+        // The server writes an entry as a whole, unless it is larger than its buffer of 4 kB: cut here, such a
+        // one isn't understood, and its transaction not judged.
         let last = self.begun.take();
         self.told(last, ours, tell);
         Ok(())
@@ -271,11 +272,8 @@ fn entry(line: &str) -> Option<Entry> {
     let (thread, rest) = rest.trim_start_matches(' ').split_once(' ')?;
     let thread = thread.parse().ok()?;
     let (command, argument) = rest.split_once('\t').unwrap_or((rest, ""));
-    [&STATEMENTS[..], &ENDS, &OTHERS].concat().contains(&command).then(|| Entry {
-        thread,
-        command: command.to_owned(),
-        argument: argument.to_owned(),
-    })
+    let begins_entry = [&STATEMENTS[..], &ENDS, &OTHERS].iter().any(|list| list.contains(&command));
+    begins_entry.then(|| Entry { thread, command: command.to_owned(), argument: argument.to_owned() })
 }
 
 /// Without `2026-11-25 19:22:55 6 [Note] InnoDB: ` or, of MySQL, `… [Note] [MY-012469] [InnoDB] `.
