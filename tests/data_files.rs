@@ -203,9 +203,9 @@ fn a_file_is_bounded() {
 }
 
 #[test]
-fn the_example_of_the_readme_runs() {
-    let readme = fs::read_to_string("README.md").expect("the README");
-    let section = readme.split("\n### Data files\n").nth(1).expect("a section");
+fn the_example_of_the_documentation_runs() {
+    let page = fs::read_to_string("docs/language.md").expect("the page");
+    let section = page.split("\n## Data files\n").nth(1).expect("a section");
     let block =
         section.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block");
     let head = "version: 1\nname: readme\ntargets: {db: {database: \"sqlite:\", migrations: migrations, begin: immediate}}\n";

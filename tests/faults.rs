@@ -1,6 +1,6 @@
 //! What happens to a run when something breaks under it: the run goes on where it can, what isn't known is
-//! called unknown, what was acknowledged is there, and the report is written. The rows of the README's table
-//! of faults come from here.
+//! called unknown, what was acknowledged is there, and the report is written. The rows of the
+//! table in `docs/running.md` come from here.
 
 mod support;
 
@@ -159,11 +159,11 @@ fn count(result: &Value, outcome: &str) -> u64 {
     result["totals"][outcome].as_u64().unwrap_or_default()
 }
 
-/// The README says so.
+/// The documentation says so.
 #[track_caller]
-fn expect_in_readme(row: &str) {
-    let readme = std::fs::read_to_string("README.md").expect("readable");
-    assert!(readme.contains(row), "the README's table of faults lacks the row\n{row}");
+fn expect_documented(row: &str) {
+    let page = std::fs::read_to_string("docs/running.md").expect("readable");
+    assert!(page.contains(row), "the table of faults lacks the row\n{row}");
 }
 
 /// A server's process, started again by the command line that it had.
@@ -261,7 +261,7 @@ fn restarts(kind: ServerKind, files: (&str, &str)) {
 #[test]
 fn a_postgres_that_is_killed_and_restarted() {
     restarts(ServerKind::Postgres, POSTGRES_FILES);
-    expect_in_readme(
+    expect_documented(
         "| database killed and restarted | goes on with new connections | `connection`, `unknown` where a commit was under way | what was acknowledged is there | written, exit by its thresholds |",
     );
 }
@@ -282,7 +282,7 @@ fn a_database_that_is_killed_and_stays_away() {
     assert!(!result["invariants"][0]["error"].is_null(), "an invariant without an answer says so");
     assert_ne!(result["verdict"], "pass");
     assert_eq!(faulty.program.records(), 1, "`clean` finds what is left");
-    expect_in_readme(
+    expect_documented(
         "| database killed, and it stays away | goes on failing to its end | `connection`, `unknown` | can't be checked, which isn't a pass | written, exit 3: `clean` removes the rest later |",
     );
 }
@@ -299,7 +299,7 @@ fn a_network_that_is_cut() {
         assert_eq!(ended.status, Some(0), "{ended:?}");
         faulty.expect_clean();
     }
-    expect_in_readme(
+    expect_documented(
         "| network cut | goes on with new connections | `connection`, retried where the policy says so; `unknown` where a commit was under way | what was acknowledged is there | written, exit by its thresholds |",
     );
 }
@@ -318,7 +318,7 @@ fn answers_to_commits_that_are_cut_off() {
         assert_eq!(ended.status, Some(0), "{ended:?}");
         faulty.expect_clean();
     }
-    expect_in_readme(
+    expect_documented(
         "| answer to a commit cut off | goes on with new connections | each of them `unknown`, never retried | between what was acknowledged and that with the unknown | written, exit by its thresholds |",
     );
 }
@@ -336,7 +336,7 @@ fn a_network_that_falls_silent() {
         assert_eq!(ended.status, Some(0), "{ended:?}");
         faulty.expect_clean();
     }
-    expect_in_readme(
+    expect_documented(
         "| network half-open: nothing comes, nothing is closed | gives a connection up after the target's `timeout` | `connection`, `unknown` where a commit was under way | what was acknowledged is there | written, exit by its thresholds |",
     );
 }
@@ -356,7 +356,7 @@ fn a_network_that_is_slow() {
     assert!(slowest > 100.0, "four messages, each late both ways: {slowest}");
     assert_eq!(ended.status, Some(0), "{ended:?}");
     faulty.expect_clean();
-    expect_in_readme(
+    expect_documented(
         "| network slow | goes on | `ok`, with the latency that it has | all there | written, exit by its thresholds |",
     );
 }
@@ -388,7 +388,7 @@ fn connections_that_are_refused() {
     assert!(count(&result, "failed") + count(&result, "exhausted") > 3, "{}", result["errors"]);
     assert_eq!(ended.status, Some(0), "{ended:?}");
     faulty.expect_clean();
-    expect_in_readme(
+    expect_documented(
         "| connections refused at the server's limit | goes on with those it has | `connection` of those without | what was acknowledged is there | written, exit by its thresholds |",
     );
 }
@@ -431,7 +431,7 @@ fn a_server_out_of_disk() {
     assert_eq!(faulty.value("SELECT count(*) FROM counters"), 0, "its fixtures are gone");
     assert_eq!(faulty.program.records(), 0);
     drop(restarted);
-    expect_in_readme(
+    expect_documented(
         "| server out of disk | goes on | `other(53100)`, rolled back | what was acknowledged is there | written, exit 3: `clean` removes the rows when there is space |",
     );
 }
@@ -461,7 +461,7 @@ fn an_application_that_is_killed() {
     // Requests that share nothing prove nothing.
     assert_eq!(ended.status, Some(4), "{ended:?}");
     assert_eq!(program.records(), 0);
-    expect_in_readme(
+    expect_documented(
         "| application under test killed | goes on failing to its end | `connection`; `reset` or `unknown` where a request was under way | as the application left it | written, exit by its thresholds |",
     );
 }

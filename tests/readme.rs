@@ -1,12 +1,24 @@
-//! The README says what the program does: its commands, metrics and scenarios; with `docs` it names every
-//! key of the language.
+//! The README and the pages that it leads to say what the program does: its commands, metrics and scenarios,
+//! and every key of the language.
 
 use std::{fs, process::Command};
 
 use deadheat::scenario::threshold::Metric;
 
+/// The README and the pages that it leads to.
 fn readme() -> String {
-    fs::read_to_string("README.md").expect("the README")
+    let mut text = fs::read_to_string("README.md").expect("the README");
+    for page in fs::read_dir("docs").expect("the pages").flatten().map(|entry| entry.path()) {
+        if page.extension().is_some_and(|ending| ending == "md") {
+            let name = format!("(docs/{})", page.file_name().expect("a name").to_string_lossy());
+            let others = ["findings.md"].iter().any(|other| page.ends_with(other));
+            assert!(others || text.contains(&name), "the README leads to {name}");
+            if !page.ends_with("reference.md") {
+                text += &fs::read_to_string(&page).expect("a page");
+            }
+        }
+    }
+    text
 }
 
 fn help(arguments: &[&str]) -> String {

@@ -10,7 +10,8 @@ const HEAD: &str = "# The scenario language, key by key
 
 <!-- Made by `UPDATE_REFERENCE=1 cargo test --test reference`; changes belong into the model's doc comments. -->
 
-What the keys are for, and how they play together, is told in the [README](../README.md#the-scenario-language). Keys in **bold** are
+What the keys are for, and how they play together, is told in
+[The scenario language](language.md). Keys in **bold** are
 needed. An editor shows the same through the [JSON Schema](../schema/deadheat.schema.json).
 
 ";
