@@ -15,8 +15,11 @@ use deadheat::{
     target::{cycle_in_status, cycle_told, latest_deadlock, waiting_threads},
 };
 
+/// What reads a foreign text.
+pub type Target = fn(&[u8]);
+
 /// A name, as the folder of its seeds is called, and the function.
-pub const TARGETS: [(&str, fn(&[u8])); 8] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("scenario", scenario),
     ("template", template),
     ("threshold", threshold),
