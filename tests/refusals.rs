@@ -57,6 +57,38 @@ fn a_large_database_looks_like_production() {
     }
 }
 
+/// Rows of others would go, and nothing could bring them back.
+#[test]
+fn tables_with_rows_of_others_are_not_emptied() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let scenario = |sql: &str| {
+        let look = "SELECT count(*) AS n FROM things, assert: row.n == 1";
+        file(folder.path(), "careless.yaml", &SCENARIO.replace(look, sql))
+    };
+    for one in servers() {
+        let program = Program::new().with("DB_URL", one.url());
+        for sql in ["DELETE FROM things", "TRUNCATE TABLE things"] {
+            let path = scenario(sql);
+            let refused = program.run(&["run", text(&path)]).expect_status(3);
+            refused.expect_stderr(
+                "look, sql 1: empties table things, which holds rows that aren't of this run",
+            );
+        }
+        let rows = block_on(async {
+            let mut session = session(one.url()).await;
+            let rows = session.query("SELECT count(*) FROM things", &[]).await.expect("counted").single();
+            session.close().await;
+            rows.as_i64()
+        });
+        assert_eq!(rows, Some(1), "nothing was touched");
+        let path = scenario("DELETE FROM things WHERE id = 7");
+        program.run(&["run", text(&path)]).expect_status(4);
+        let path = scenario("DELETE FROM things");
+        let host = deadheat::target::Endpoint::from_url(one.url()).expect("a URL").host();
+        program.run(&["run", "--allow-host", &host, text(&path)]).expect_status(4);
+    }
+}
+
 #[test]
 fn others_in_the_database_are_told_of() {
     let folder = tempfile::tempdir().expect("a folder");

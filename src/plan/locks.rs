@@ -71,6 +71,8 @@ pub struct Facts {
     pub controls_transaction: bool,
     /// The tables that it inserts into, as written.
     pub inserts: Vec<String>,
+    /// The tables that it empties (`TRUNCATE`, `DELETE` without `WHERE`), as written.
+    pub empties: Vec<String>,
     /// It is a plain `INSERT`, and this is whether it has a `RETURNING` clause.
     pub insert_returning: Option<bool>,
     /// An `INSERT` that may change a row which is there already: `ON CONFLICT … DO UPDATE`, `ON DUPLICATE
@@ -296,10 +298,15 @@ impl Visitor for Locks {
             Statement::Update(update) => {
                 self.lock_factor(&update.table.relation, LockStrength::ExclusiveRows)
             }
-            Statement::Delete(Delete { from, .. }) => {
+            Statement::Delete(Delete { from, selection, using, .. }) => {
                 let (FromTable::WithFromKeyword(tables) | FromTable::WithoutKeyword(tables)) = from;
                 for table in tables {
                     self.lock_factor(&table.relation, LockStrength::ExclusiveRows);
+                    if let (TableFactor::Table { name, .. }, None, None) =
+                        (&table.relation, selection, using)
+                    {
+                        self.facts.empties.push(name.to_string());
+                    }
                 }
             }
             Statement::Insert(insert) => {
@@ -313,6 +320,7 @@ impl Visitor for Locks {
             Statement::Truncate(truncate) => {
                 for target in &truncate.table_names {
                     self.lock(&target.name, LockStrength::Table);
+                    self.facts.empties.push(target.name.to_string());
                 }
             }
             Statement::Lock(lock) => {

@@ -3,7 +3,7 @@
 use super::Trouble;
 use crate::plan::Plan;
 
-/// Of a worker with its connection and its frame, measured and rounded up.
+/// Of a worker with its connection and its frame, estimated generously.
 const OF_A_WORKER: u64 = 100_000;
 /// Of a fixture's row, and of each of its values beside that.
 const OF_A_ROW: u64 = 200;

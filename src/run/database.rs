@@ -106,7 +106,12 @@ pub(super) async fn open(
     };
     let connected = match connect(plan, &endpoint, &control).await {
         Ok((mut session, facts)) if own.is_none() => {
-            let checked = in_use::check(&mut session, &endpoint, &options.allowed_hosts, watcher).await;
+            let allowed = &options.allowed_hosts;
+            let mut checked = in_use::check(&mut session, &endpoint, allowed, watcher).await;
+            // With migrations the tables are the run's own.
+            if checked.is_ok() && database.migrations.is_none() {
+                checked = in_use::check_emptied(&mut session, plan, &endpoint, allowed).await;
+            }
             checked.map(|()| (session, facts))
         }
         connected => connected,

@@ -1,10 +1,14 @@
-//! Signs that a database of the user's is more than a place to test in: its size, and others who work in it.
+//! Signs that a database of the user's is more than a place to test in: its size, others who work in it, and
+//! rows of theirs in tables that the scenario would empty.
 //!
-//! Size is a reason to refuse, as a name is ([`super::database`]): databases for tests are small. Other clients
+//! Rows that would go are a reason to refuse. Size is a reason to refuse, as a name is ([`super::database`]): databases for tests are small. Other clients
 //! are a reason to warn: an editor or a pool is often connected to them.
 
 use super::{Trouble, Watcher};
-use crate::target::{Endpoint, Session, Usage};
+use crate::{
+    plan::Plan,
+    target::{Endpoint, Session, Usage},
+};
 
 /// Larger databases look like production.
 const LARGEST: u64 = 10_000_000_000;
@@ -32,6 +36,38 @@ pub(super) async fn check(
     }
     if let Some(warning) = others(usage, endpoint.database()) {
         watcher.warning(&warning);
+    }
+    Ok(())
+}
+
+/// Refuses to empty tables that hold rows before the run has made any.
+///
+/// # Errors
+/// Which statement would empty which table, when its host wasn't allowed.
+pub(super) async fn check_emptied(
+    session: &mut Session,
+    plan: &Plan,
+    endpoint: &Endpoint,
+    allowed: &[String],
+) -> Result<(), Trouble> {
+    let host = endpoint.host();
+    if allowed.contains(&host) {
+        return Ok(());
+    }
+    for statement in &plan.statements {
+        for table in statement.facts.iter().flat_map(|facts| &facts.empties) {
+            // A table that can't be read is told of when the statement is prepared.
+            let rows = session.query(&format!("SELECT 1 FROM {table} LIMIT 1"), &[]).await;
+            if rows.is_ok_and(|rows| !rows.rows.is_empty()) {
+                let (operation, step) = (&statement.operation, &statement.step);
+                return Err(Trouble::new(format!(
+                    "{operation}, {step}: empties table {table}, which holds rows that aren't of this run"
+                ))
+                .hint(format!(
+                    "name the rows with `WHERE`; if all of them may go: `--allow-host {host}`"
+                )));
+            }
+        }
     }
     Ok(())
 }
