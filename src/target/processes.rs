@@ -100,7 +100,12 @@ mod tests {
             .spawn()
             .expect("it starts");
         for place in [Where::Arguments, Where::Environment] {
-            assert_eq!(mentioning(place, &[&mark]), [child.id()], "{place:?}");
+            // The kernel shows them a moment after the process has begun.
+            let begun = Instant::now();
+            while mentioning(place, &[&mark]) != [child.id()] {
+                assert!(begun.elapsed() < Duration::from_secs(10), "{place:?}");
+                std::thread::sleep(PAUSE);
+            }
             assert!(listed(place, &[&mark]).contains(&child.id()), "{place:?}");
             assert!(mentioning(place, &[&mark, "something else"]).is_empty());
         }
