@@ -17,11 +17,11 @@ fn every_race_of_the_library_does_what_its_file_says() {
 /// Each race that shows a mistake stands beside one that shows the fix.
 #[test]
 fn every_mistake_of_the_payments_has_its_fix() {
-    let page = fs::read_to_string("docs/races.md").expect("the page");
+    let readme = fs::read_to_string("README.md").expect("the README");
     for path in files() {
         let (compiled, _) = deadheat::run::load_plan(&path, &[], &[]).expect("it is valid");
         let file = path.file_name().expect("a name").to_str().expect("text");
-        assert!(page.contains(&format!("| `{file}` |")), "docs/races.md knows {file}");
+        assert!(readme.contains(&format!("| `{file}` |")), "the README knows {file}");
         let races = &compiled.plan.races;
         assert!(races.iter().all(|race| race.description.is_some()), "{file}");
         let names: Vec<&str> = races.iter().map(|race| race.name.as_str()).collect();

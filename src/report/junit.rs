@@ -8,7 +8,7 @@ use std::{collections::HashSet, time::Duration};
 
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite, XmlString};
 
-use super::{cycles, document::Document, transcript};
+use super::{cycles, document::Document, texts::visible, transcript};
 use crate::{
     measure::{
         ControlOutcome, EffectResults, InvariantResult, OperationResults, ProbeResults, RaceResults,
@@ -372,13 +372,14 @@ fn unique(names: &mut HashSet<String>, group: &str, name: &str) -> String {
     candidate
 }
 
-/// Without the characters that XML has no place for (XML 1.0, section 2.2), and not too long.
+/// With everything spelled out that could hide or that XML has no place for (XML 1.0, section 2.2), and not
+/// too long.
 fn clean(text: &str) -> XmlString {
     let allowed = |c: &char| {
         matches!(c, '\t' | '\n' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
             && *c != '\u{7f}'
     };
-    let mut cleaned: String = text.chars().filter(allowed).take(MOST_CHARACTERS).collect();
+    let mut cleaned: String = visible(text).chars().filter(allowed).take(MOST_CHARACTERS).collect();
     if text.chars().count() > MOST_CHARACTERS {
         cleaned.push('…');
     }

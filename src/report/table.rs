@@ -68,7 +68,23 @@ pub fn table(document: &Document, style: &Style) -> String {
     }
     let again = format!("deadheat run {} --seed {}", document.file, document.seed);
     text.push_str(&verdict(document, *style, &again));
-    text
+    without_commands(&text)
+}
+
+/// CI services carry out lines that begin with `::` or `##[`, blanks before them or not: what is shown of a
+/// foreign text must not be one, wherever it was broken.
+fn without_commands(text: &str) -> String {
+    let line = |line: &str| {
+        let blanks = line.len() - line.trim_start().len();
+        let (before, rest) = line.split_at(blanks);
+        match rest.chars().next() {
+            Some(first) if rest.starts_with("::") || rest.starts_with("##[") => {
+                format!("{before}{}{}", first.escape_unicode(), &rest[first.len_utf8()..])
+            }
+            _ => line.to_owned(),
+        }
+    };
+    text.split_inclusive('\n').map(line).collect()
 }
 
 fn header(document: &Document, style: Style) -> String {
