@@ -103,6 +103,13 @@ pub(super) fn parsed_as(dialect: Dialect) -> &'static dyn sqlparser::dialect::Di
     }
 }
 
+/// Levels of statements and expressions within others.
+const DEEPEST: usize = 50;
+/// The parser takes up to 200 kB of the stack for each level in a build without optimisation, so that nested texts
+/// have one of their own.
+const STACK: usize = 32 << 20;
+/// Levels for which every thread has room.
+const SHALLOW: usize = 4;
 /// Operators of one statement: well within the two megabytes of a thread's stack.
 const MOST_CHAINED: usize = 500;
 
@@ -143,17 +150,27 @@ fn is_chaining(token: &Token) -> bool {
 
 /// The statements of a text, when the parser knows them.
 pub(super) fn parse(sql: &str, dialect: Dialect) -> Option<Vec<Statement>> {
-    let parsed_as = parsed_as(dialect);
-    let tokens = Tokenizer::new(parsed_as, sql).tokenize_with_location().ok()?;
+    let tokens = Tokenizer::new(parsed_as(dialect), sql).tokenize_with_location().ok()?;
     // NB: what is chained is a level of the tree each, which is walked on the stack.
     if tokens.iter().filter(|token| is_chaining(&token.token)).count() > MOST_CHAINED {
         return None;
     }
-    Parser::new(parsed_as)
-        .with_recursion_limit(50)
-        .with_tokens_with_locations(with_known_strengths(tokens))
-        .parse_statements()
-        .ok()
+    let opened = tokens.iter().filter(|token| token.token == Token::LParen).count();
+    let parse = || {
+        Parser::new(parsed_as(dialect))
+            .with_recursion_limit(DEEPEST)
+            .with_tokens_with_locations(with_known_strengths(tokens))
+            .parse_statements()
+            .ok()
+    };
+    if opened <= SHALLOW {
+        return parse();
+    }
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, parse);
+        // Without a thread the statement is one that isn't known.
+        thread.ok()?.join().ok()?
+    })
 }
 
 /// The clause by which a statement asks for row locks, when it does.
