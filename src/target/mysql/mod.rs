@@ -1,6 +1,5 @@
 //! MySQL and MariaDB.
 
-mod answers;
 mod application;
 mod binding;
 mod blocked;

@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use futures_util::TryStreamExt;
 use sqlx::{
     AssertSqlSafe, Column, ConnectOptions, Connection, Either, Executor, MySqlConnection, Row as _,
     SqlSafeStr, SqlStr, Statement,
@@ -15,7 +14,8 @@ use sqlx::{
 
 use super::{
     super::{
-        Blocked, ConnectError, Failure, SessionSettings,
+        Answers, Blocked, ConnectError, Failure, SessionSettings,
+        answers::{self, AnswerTable},
         patience::{self, Patience},
     },
     binding,
@@ -190,49 +190,63 @@ impl MySqlSession {
         let mut rows = Rows::default();
         let mut types: Vec<ColumnType> = Vec::new();
         let mut columns = Arc::clone(&prepared.columns);
-        let mut failed = None;
-        {
-            let mut answers = (&mut self.connection).fetch_many(query);
-            loop {
-                match self.patience.wait(answers.try_next()).await {
-                    Ok(Ok(Some(Either::Left(done)))) => rows.affected += done.rows_affected(),
-                    Ok(Ok(Some(Either::Right(row)))) => {
-                        rows.affected += 1;
-                        if !fetch {
-                            continue;
-                        }
-                        // Known from here on: when a statement is parsed, the types of its parameters,
-                        // and so of its columns, aren't, and neither is what `RETURNING` returns.
-                        if types.is_empty() {
-                            types = row.columns().iter().map(|c| ColumnType::of(c.type_info())).collect();
-                            if columns.len() != types.len() {
-                                columns = row.columns().iter().map(|column| column.name().into()).collect();
-                            }
-                        }
-                        match decoding::decode(&row, &types) {
-                            Ok(values) => rows.rows.push(Row::new(Arc::clone(&columns), values)),
-                            Err(failure) => failed = Some(failure),
-                        }
-                    }
-                    Ok(Ok(None)) => break,
-                    Ok(Err(error)) => {
-                        failed = Some(Failure::from_sqlx(&error));
-                        break;
-                    }
-                    Err(no_answer) => {
-                        failed = Some(no_answer);
-                        break;
-                    }
+        let answer = (&mut self.connection).fetch_many(query);
+        let read = answers::read(answer, Some(&mut self.patience), |part| {
+            let row = match part {
+                Either::Left(done) => {
+                    rows.affected += done.rows_affected();
+                    return Ok(());
+                }
+                Either::Right(row) => row,
+            };
+            rows.affected += 1;
+            if !fetch {
+                return Ok(());
+            }
+            // Known from here on: when a statement is parsed, the types of its parameters, and so of its
+            // columns, aren't, and neither is what `RETURNING` returns.
+            if types.is_empty() {
+                types = row.columns().iter().map(|column| ColumnType::of(column.type_info())).collect();
+                if columns.len() != types.len() {
+                    columns = row.columns().iter().map(|column| column.name().into()).collect();
                 }
             }
-        }
-        match failed {
-            None => Ok(rows),
-            Some(failure) => {
-                self.lost |= failure.connection_lost;
-                Err(failure)
+            let values = decoding::decode(&row, &types)?;
+            rows.rows.push(Row::new(Arc::clone(&columns), values));
+            Ok(())
+        });
+        let read = read.await;
+        self.heard(read).map(|()| rows)
+    }
+
+    /// What scripts of several statements answer.
+    pub(in crate::target) async fn answers(&mut self, sql: &str) -> Answers {
+        let mut answers = Answers::default();
+        let mut current: Option<(Vec<ColumnType>, AnswerTable)> = None;
+        let answer = (&mut self.connection).fetch_many(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())));
+        let read = answers::read(answer, Some(&mut self.patience), |part| {
+            match part {
+                Either::Left(done) => {
+                    let table = current.take().map(|(_, table)| table);
+                    let returned = table.as_ref().map_or(0, AnswerTable::len) as u64;
+                    answers.affected += done.rows_affected() + returned;
+                    answers.done(table);
+                }
+                Either::Right(row) => {
+                    let (types, table) = current.get_or_insert_with(|| {
+                        let columns = row.columns().iter();
+                        let types = columns.clone().map(|column| ColumnType::of(column.type_info()));
+                        let names = columns.clone().map(|column| column.name().into());
+                        (types.collect(), AnswerTable::new(names.collect()))
+                    });
+                    table.add_values(decoding::decode(&row, types)?);
+                }
             }
-        }
+            Ok(())
+        });
+        let read = read.await;
+        let failure = self.heard(read).err();
+        Answers { failure, ..answers }
     }
 
     /// A question without values.
@@ -319,7 +333,11 @@ impl MySqlSession {
     }
 
     fn answer<T>(&mut self, answer: Result<sqlx::Result<T>, Failure>) -> Result<T, Failure> {
-        let answer = answer.and_then(|answer| answer.map_err(|error| Failure::from_sqlx(&error)));
+        self.heard(answer.and_then(|answer| answer.map_err(|error| Failure::from_sqlx(&error))))
+    }
+
+    /// Notes when the connection is gone.
+    fn heard<T>(&mut self, answer: Result<T, Failure>) -> Result<T, Failure> {
         self.lost |= answer.as_ref().is_err_and(|failure| failure.connection_lost);
         answer
     }

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use futures_util::TryStreamExt;
 use sqlx::{
     AssertSqlSafe, Column, ConnectOptions, Connection, Either, Executor, PgConnection, Row as _,
     SqlSafeStr, SqlStr, Statement, TypeInfo,
-    postgres::{PgArguments, PgRow, PgStatement, PgTypeInfo},
+    postgres::{PgArguments, PgStatement, PgTypeInfo},
 };
 
 use super::{
     super::{
-        Answers, ConnectError, Failure, ResultTable, SessionSettings,
+        Answers, ConnectError, Failure, SessionSettings,
+        answers::{self, AnswerTable},
         patience::{self, Patience},
     },
     binding::{self, ParameterType},
@@ -148,38 +148,20 @@ impl PostgresSession {
                 .map_err(|message| Failure::value(format!("value {}: {message}", n + 1)))?;
         }
         let mut rows = Rows::default();
-        let mut failed = None;
-        {
-            let mut answers = (&mut self.connection).fetch_many(prepared.statement.query_with(arguments));
-            loop {
-                match self.patience.wait(answers.try_next()).await {
-                    Ok(Ok(Some(Either::Left(done)))) => rows.affected += done.rows_affected(),
-                    Ok(Ok(Some(Either::Right(row)))) if fetch => {
-                        match decoding::decode(&row, &prepared.column_types) {
-                            Ok(values) => rows.rows.push(Row::new(Arc::clone(&prepared.columns), values)),
-                            Err(failure) => failed = Some(failure),
-                        }
-                    }
-                    Ok(Ok(Some(Either::Right(_)))) => {}
-                    Ok(Ok(None)) => break,
-                    Ok(Err(error)) => {
-                        failed = Some(Failure::from_sqlx(&error));
-                        break;
-                    }
-                    Err(no_answer) => {
-                        failed = Some(no_answer);
-                        break;
-                    }
+        let answer = (&mut self.connection).fetch_many(prepared.statement.query_with(arguments));
+        let read = answers::read(answer, Some(&mut self.patience), |part| {
+            match part {
+                Either::Left(done) => rows.affected += done.rows_affected(),
+                Either::Right(row) if fetch => {
+                    let values = decoding::decode(&row, &prepared.column_types)?;
+                    rows.rows.push(Row::new(Arc::clone(&prepared.columns), values));
                 }
+                Either::Right(_) => {}
             }
-        }
-        match failed {
-            None => Ok(rows),
-            Some(failure) => {
-                self.lost |= failure.connection_lost;
-                Err(failure)
-            }
-        }
+            Ok(())
+        });
+        let read = read.await;
+        self.heard(read).map(|()| rows)
     }
 
     pub(in crate::target) async fn run(&mut self, sql: &'static str) -> Result<(), Failure> {
@@ -195,37 +177,37 @@ impl PostgresSession {
 
     pub(in crate::target) async fn answers(&mut self, sql: &str) -> Answers {
         let mut answers = Answers::default();
-        let mut current: Option<Table> = None;
-        let mut results = (&mut self.connection).fetch_many(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())));
-        let failure = loop {
-            match self.patience.wait(results.try_next()).await {
-                Ok(Ok(Some(Either::Left(done)))) => {
+        let mut current: Option<(Vec<ColumnType>, AnswerTable)> = None;
+        let answer = (&mut self.connection).fetch_many(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())));
+        let read = answers::read(answer, Some(&mut self.patience), |part| {
+            match part {
+                Either::Left(done) => {
                     answers.affected += done.rows_affected();
-                    if let Some(table) = current.take() {
-                        answers.rows = table.rows;
-                        answers.tables.push(Some(table.texts));
-                    } else {
-                        answers.tables.push(None);
-                    }
+                    answers.done(current.take().map(|(_, table)| table));
                 }
-                Ok(Ok(Some(Either::Right(row)))) => {
-                    if let Err(failure) = current.get_or_insert_with(|| Table::of(&row)).add(&row) {
-                        break Some(failure);
-                    }
+                Either::Right(row) => {
+                    let (types, table) = current.get_or_insert_with(|| {
+                        let columns = row.columns().iter();
+                        let types = columns.clone().map(|column| ColumnType::of_text(column.type_info()));
+                        let names = columns.clone().map(|column| column.name().into());
+                        (types.collect(), AnswerTable::new(names.collect()))
+                    });
+                    table.add(decoding::decode_texts(&row, types)?, decoding::texts(&row));
                 }
-                Ok(Ok(None)) => break None,
-                Ok(Err(error)) => break Some(Failure::from_sqlx(&error)),
-                Err(no_answer) => break Some(no_answer),
             }
-        };
-        // NB: what is left of the answer is read by the driver before the next statement.
-        drop(results);
-        self.lost |= failure.as_ref().is_some_and(|failure| failure.connection_lost);
+            Ok(())
+        });
+        let read = read.await;
+        let failure = self.heard(read).err();
         Answers { failure, ..answers }
     }
 
     fn answer<T>(&mut self, answer: Result<sqlx::Result<T>, Failure>) -> Result<T, Failure> {
-        let answer = answer.and_then(|answer| answer.map_err(|error| Failure::from_sqlx(&error)));
+        self.heard(answer.and_then(|answer| answer.map_err(|error| Failure::from_sqlx(&error))))
+    }
+
+    /// Notes when the connection is gone.
+    fn heard<T>(&mut self, answer: Result<T, Failure>) -> Result<T, Failure> {
         self.lost |= answer.as_ref().is_err_and(|failure| failure.connection_lost);
         answer
     }
@@ -245,36 +227,6 @@ pub(super) fn begin_sql(isolation: Option<Isolation>) -> &'static str {
             "BEGIN ISOLATION LEVEL REPEATABLE READ; SHOW transaction_isolation"
         }
         Some(Isolation::Serializable) => "BEGIN ISOLATION LEVEL SERIALIZABLE; SHOW transaction_isolation",
-    }
-}
-
-/// The rows of a statement that is being answered.
-struct Table {
-    types: Vec<ColumnType>,
-    columns: Arc<[Box<str>]>,
-    rows: Vec<Row>,
-    texts: ResultTable,
-}
-
-impl Table {
-    fn of(row: &PgRow) -> Self {
-        let columns: Arc<[Box<str>]> = row.columns().iter().map(|column| column.name().into()).collect();
-        Self {
-            types: row.columns().iter().map(|column| ColumnType::of_text(column.type_info())).collect(),
-            texts: ResultTable {
-                columns: columns.iter().map(|name| name.to_string()).collect(),
-                rows: Vec::new(),
-            },
-            columns,
-            rows: Vec::new(),
-        }
-    }
-
-    fn add(&mut self, row: &PgRow) -> Result<(), Failure> {
-        self.texts.rows.push(decoding::texts(row));
-        let values = decoding::decode_texts(row, &self.types)?;
-        self.rows.push(Row::new(Arc::clone(&self.columns), values));
-        Ok(())
     }
 }
 

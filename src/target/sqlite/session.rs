@@ -2,21 +2,23 @@
 
 use std::sync::Arc;
 
-use futures_util::TryStreamExt;
 use sqlx::{
     AssertSqlSafe, Column, ConnectOptions, Connection, Either, Executor, SqlSafeStr, SqlStr,
     SqliteConnection, Statement, sqlite::SqliteArguments,
 };
 
 use super::{
-    super::{Answers, ConnectError, Failure, ResultTable, SessionSettings},
+    super::{
+        Answers, ConnectError, Failure, SessionSettings,
+        answers::{self, AnswerTable},
+    },
     binding,
     decoding::{self, ColumnType},
     endpoint::SqliteEndpoint,
 };
 use crate::{
     dialect::{Begin, Dialect},
-    expression::{Row, Rows, Value, to_text},
+    expression::{Row, Rows, Value},
     plan::split_statements,
 };
 
@@ -111,39 +113,25 @@ impl SqliteSession {
         let query = sqlx::query_with(prepared.sql.clone(), arguments);
         let returns_rows = !prepared.columns.is_empty();
         let mut rows = Rows::default();
-        let mut failed = None;
-        {
-            let mut answers = (&mut self.connection).fetch_many(query);
-            loop {
-                match answers.try_next().await {
-                    // NB: after a SELECT it is what an earlier statement changed.
-                    Ok(Some(Either::Left(done))) if !returns_rows => rows.affected += done.rows_affected(),
-                    Ok(Some(Either::Left(_))) => {}
-                    Ok(Some(Either::Right(row))) => {
-                        rows.affected += 1;
-                        if !fetch {
-                            continue;
-                        }
-                        match decoding::decode(&row, &prepared.column_types) {
-                            Ok(values) => rows.rows.push(Row::new(Arc::clone(&prepared.columns), values)),
-                            Err(failure) => failed = Some(failure),
-                        }
-                    }
-                    Ok(None) => break,
-                    Err(error) => {
-                        failed = Some(Failure::from_sqlx(&error));
-                        break;
+        let answer = (&mut self.connection).fetch_many(query);
+        let read = answers::read(answer, None, |part| {
+            match part {
+                // NB: after a SELECT it is what an earlier statement changed.
+                Either::Left(done) if !returns_rows => rows.affected += done.rows_affected(),
+                Either::Left(_) => {}
+                Either::Right(row) => {
+                    rows.affected += 1;
+                    if fetch {
+                        let values = decoding::decode(&row, &prepared.column_types)?;
+                        rows.rows.push(Row::new(Arc::clone(&prepared.columns), values));
                     }
                 }
             }
-        }
-        match failed {
-            None => Ok(rows),
-            Some(failure) => {
-                self.lost |= failure.connection_lost;
-                Err(failure)
-            }
-        }
+            Ok(())
+        });
+        let read = read.await;
+        self.lost |= read.as_ref().is_err_and(|failure| failure.connection_lost);
+        read.map(|()| rows)
     }
 
     pub(in crate::target) async fn run(&mut self, sql: &'static str) -> Result<(), Failure> {
@@ -193,16 +181,11 @@ impl SqliteSession {
                 Err(failure) => return Answers { failure: Some(failure), ..answers },
             };
             answers.affected += rows.affected;
-            if statement.columns.is_empty() {
-                answers.tables.push(None);
-                continue;
+            let mut table = (!statement.columns.is_empty()).then(|| AnswerTable::new(statement.columns));
+            if let Some(table) = &mut table {
+                rows.rows.iter().for_each(|row| table.add_values(row.values().to_vec()));
             }
-            let text = |value: &Value| (!value.is_none()).then(|| to_text(value));
-            answers.tables.push(Some(ResultTable {
-                columns: statement.columns.iter().map(|name| name.to_string()).collect(),
-                rows: rows.rows.iter().map(|row| row.values().iter().map(text).collect()).collect(),
-            }));
-            answers.rows = rows.rows;
+            answers.done(table);
         }
         answers
     }
