@@ -14,7 +14,7 @@ use super::{
 use crate::{
     dialect::Dialect,
     expression::{Expression, FUNCTIONS, Names, TemplateError, Value},
-    scenario::{Literal, Named, NodeKind, Spanned},
+    scenario::{Literal, Named, NodeKind, Spanned, split_at_commas},
 };
 
 /// Keys of one account that are read. More wouldn't fit into memory with their histories.
@@ -240,7 +240,7 @@ impl<'a> Parts<'a> {
                     return Err(("a key begins with `[` and ends with `]`".into(), open..text.len()));
                 };
                 let start = open + 1;
-                let parts = split_key(inside).into_iter();
+                let parts = split_at_commas(inside).into_iter();
                 let parts = parts.map(|range| key_part(text, start + range.start..start + range.end));
                 (&text[..open], parts.collect::<Result<_, _>>()?)
             }
@@ -257,28 +257,6 @@ impl<'a> Parts<'a> {
         }
         Ok(Self { table, column, key })
     }
-}
-
-/// Splits at the commas that stand in no quotes and no brackets.
-fn split_key(text: &str) -> Vec<Range<usize>> {
-    let mut parts = Vec::new();
-    let (mut start, mut depth, mut quote) = (0, 0_u32, None);
-    for (at, c) in text.char_indices() {
-        match (quote, c) {
-            (Some(open), c) if c == open => quote = None,
-            (Some(_), _) => {}
-            (None, '\'' | '"') => quote = Some(c),
-            (None, '(' | '[' | '{') => depth += 1,
-            (None, ')' | ']' | '}') => depth = depth.saturating_sub(1),
-            (None, ',') if depth == 0 => {
-                parts.push(start..at);
-                start = at + 1;
-            }
-            _ => {}
-        }
-    }
-    parts.push(start..text.len());
-    parts
 }
 
 /// `id = product.id`, or `product.id`.

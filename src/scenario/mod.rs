@@ -6,6 +6,7 @@
 //! the model ([`ScenarioFile`]). Absent on purpose: meaning. Names are resolved and expressions
 //! compiled by `plan`, which reports through the same [`Problems`].
 
+mod brackets;
 mod choice;
 mod data;
 mod deserializer;
@@ -43,6 +44,7 @@ mod variant;
 mod write;
 mod yaml;
 
+pub use brackets::{closing, split_at_commas};
 pub use data::{ColumnType, Data};
 pub use http::*;
 pub use include::check_inside;

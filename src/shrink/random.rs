@@ -6,6 +6,7 @@ use super::{
     change::map_texts,
     draft::{Case, Draft},
 };
+use crate::scenario::{closing, split_at_commas};
 
 /// Most cases that are proposed, of rows and of all.
 const MOST: usize = 48;
@@ -102,24 +103,6 @@ fn calls(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// Where the parenthesis closes that a text stands behind.
-fn closing(text: &str) -> Option<usize> {
-    let mut depth = 0;
-    let mut quote = None;
-    for (at, c) in text.char_indices() {
-        match (quote, c) {
-            (Some(open), c) if c == open => quote = None,
-            (Some(_), _) => {}
-            (None, '\'' | '"') => quote = Some(c),
-            (None, '(' | '[' | '{') => depth += 1,
-            (None, ')') if depth == 0 => return Some(at),
-            (None, ')' | ']' | '}') => depth -= 1,
-            _ => {}
-        }
-    }
-    None
-}
-
 /// What a call may give, as expressions; nothing when there is no choice.
 fn results_of(draft: &Draft, call: &str) -> Vec<String> {
     let Some((name, rest)) = call.split_once('(') else { return Vec::new() };
@@ -146,24 +129,7 @@ fn results_of(draft: &Draft, call: &str) -> Vec<String> {
 
 /// The arguments of a call.
 fn arguments(text: &str) -> Vec<&str> {
-    let mut parts = Vec::new();
-    let (mut from, mut depth, mut quote) = (0, 0, None);
-    for (at, c) in text.char_indices() {
-        match (quote, c) {
-            (Some(open), c) if c == open => quote = None,
-            (Some(_), _) => {}
-            (None, '\'' | '"') => quote = Some(c),
-            (None, '(' | '[' | '{') => depth += 1,
-            (None, ')' | ']' | '}') => depth -= 1,
-            (None, ',') if depth == 0 => {
-                parts.push(text[from..at].trim());
-                from = at + 1;
-            }
-            _ => {}
-        }
-    }
-    parts.push(text[from..].trim());
-    parts
+    split_at_commas(text).into_iter().map(|part| text[part].trim()).collect()
 }
 
 #[cfg(test)]
