@@ -22,6 +22,7 @@ mod meeting;
 mod model;
 mod operation;
 mod order;
+mod parse;
 mod race;
 mod request;
 mod retry;

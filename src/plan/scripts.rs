@@ -5,7 +5,7 @@ use sqlparser::{
     tokenizer::{Token, Tokenizer},
 };
 
-use super::locks::parsed_as;
+use super::parse::parsed_as;
 use crate::dialect::Dialect;
 
 /// The statements of a text, each for itself. A text that can't be read, or that holds a program of

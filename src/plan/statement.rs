@@ -3,6 +3,7 @@
 use super::{
     locks::{self, Analysis},
     model::{Statement, StatementIndex},
+    parse::row_lock_clause,
     scope::Scope,
     sql::{self, CompiledSql},
 };
@@ -102,7 +103,7 @@ fn one_statement(
     operation: &str,
     step: &str,
 ) -> Option<StatementIndex> {
-    if let Some(clause) = locks::row_lock_clause(&compiled.text).filter(|_| !scope.dialect.locks_rows()) {
+    if let Some(clause) = row_lock_clause(&compiled.text).filter(|_| !scope.dialect.locks_rows()) {
         scope.error(
             &text.span,
             format!("`{clause}`: {} has no row locks", scope.dialect.product()),

@@ -10,6 +10,7 @@ use sqlparser::ast::{ObjectName, Visit, Visitor};
 use super::{
     locks,
     model::{Plan, Step},
+    parse::parse,
 };
 use crate::dialect::Dialect;
 
@@ -53,7 +54,7 @@ pub fn tables_named(sql: &str, dialect: Dialect) -> BTreeSet<String> {
         }
     }
     let mut named = Named(BTreeSet::new());
-    for statement in locks::parse(sql, dialect).unwrap_or_default() {
+    for statement in parse(sql, dialect).unwrap_or_default() {
         let ControlFlow::Continue(()) = statement.visit(&mut named);
     }
     named.0

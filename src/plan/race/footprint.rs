@@ -10,6 +10,7 @@ use sqlparser::ast::{Expr, ObjectName, Statement, TableFactor, Visit, Visitor};
 use super::super::{
     locks::{self, Analysis, LockStrength},
     model::{Statement as Compiled, Step},
+    parse::parse,
 };
 
 use crate::dialect::Dialect;
@@ -118,7 +119,7 @@ fn of_sql(sql: &str, dialect: Dialect) -> Footprint {
     if facts.controls_transaction || facts.locks.iter().any(|lock| lock.strength == LockStrength::Table) {
         return Footprint::Unknown;
     }
-    let Some(statements) = locks::parse(sql, dialect) else { return Footprint::Unknown };
+    let Some(statements) = parse(sql, dialect) else { return Footprint::Unknown };
     let mut seen = Seen { known: true, ..Seen::default() };
     for statement in &statements {
         seen.known &= matches!(

@@ -12,7 +12,7 @@ use sqlparser::{
     tokenizer::Location,
 };
 
-use super::super::locks;
+use super::super::{locks, parse::parse};
 use crate::dialect::Dialect;
 
 /// What a statement touches.
@@ -46,7 +46,7 @@ pub enum Operand {
 
 /// Reads a statement's text; `None` when it is none of the simple ones.
 pub(super) fn pattern(sql: &str, dialect: Dialect) -> Option<TouchPattern> {
-    let mut statements = locks::parse(sql, dialect)?;
+    let mut statements = parse(sql, dialect)?;
     let [statement] = statements.as_mut_slice() else { return None };
     number_placeholders(statement);
     match &*statement {
