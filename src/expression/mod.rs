@@ -10,6 +10,7 @@ mod fake;
 mod frame;
 mod functions;
 mod json;
+mod kind;
 mod layer;
 #[cfg(test)]
 mod limits;
