@@ -16,7 +16,7 @@ name: recipe
 targets: {db: {database: \"sqlite:\", migrations: migrations, begin: immediate, lock_timeout: 10s}}
 fixtures: {things: {table: things, rows: 1, values: {n: 0}}}
 operations:
-  count: {steps: [{sql: 'UPDATE things SET n = n + 1 WHERE id = {{ things.id }}'}]}
+  count: {steps: [{sleep: 5ms}, {sql: 'UPDATE things SET n = n + 1 WHERE id = {{ things.id }}'}]}
 load: {concurrency: 2, iterations: 100000}
 thresholds: {success_rate: \"> 99%\"}
 profiles: {ci: {load: {iterations: 50}}}
