@@ -18,7 +18,7 @@ use crate::{
     fixture::{
         Entry, ExistingTables, Ledger, create_schema, drop_schema, migrate, remove_rows, schema_exists,
     },
-    measure::TargetInfo,
+    measure::{RunResults, TargetInfo},
     plan::{Database, Plan},
     target::{
         Connections, Endpoint, ServerFacts, Session, SessionSettings,
@@ -58,6 +58,14 @@ pub(super) struct Closed {
     /// Recorded rows that are still in tables that were there before.
     pub remaining: IndexMap<String, u64>,
     pub trouble: Option<Trouble>,
+}
+
+impl Closed {
+    /// Says in the results how cleaning went.
+    pub(super) fn note_in(&self, results: &mut RunResults, keep: bool) {
+        results.fixtures.cleaned = !keep && self.trouble.is_none();
+        results.fixtures.note = self.trouble.as_ref().map(|trouble| trouble.message.clone());
+    }
 }
 
 /// Reaches the plan's database: starts a throw-away server, or connects to the user's.

@@ -1,6 +1,6 @@
 //! One run, stage by stage.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::SystemTime};
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
 
@@ -9,7 +9,8 @@ use super::{
     database::{self, Closed, Opened},
     deadlocks::{CountedDeadlocks, DeadlockCount},
     explain,
-    prepare::{new_run_id, prepare_statements, seed, statements},
+    identity::{Identity, processors},
+    prepare::{prepare_statements, seed, statements},
     service::{self, OpenedServices},
     statement_log::{LogFollower, LogRead},
     trouble::{RunError, Trouble, statement_problem},
@@ -23,8 +24,7 @@ use crate::{
     expression::Value,
     fixture,
     measure::{
-        Collected, EffectResults, Environment, FixtureResults, LiveBoard, RunResults, TableRows,
-        TuningResults, collect,
+        Collected, EffectResults, FixtureResults, LiveBoard, RunResults, TableRows, TuningResults, collect,
     },
     plan::Plan,
     scenario::{Problems, Source},
@@ -63,9 +63,8 @@ pub(super) async fn run_plan(
     stop: &StopSignal,
     watcher: &mut dyn Watcher,
 ) -> Result<Finished, RunError> {
-    let seed = options.seed.unwrap_or_default();
-    let started_at = SystemTime::now();
-    let run_id = new_run_id(seed, started_at);
+    let identity = Identity::new(options.seed);
+    let run_id = identity.run_id.clone();
 
     // 1. What may be touched and what is needed is checked; the database is reached, and everything
     //    that will be made is written down first.
@@ -77,20 +76,11 @@ pub(super) async fn run_plan(
         None => None,
     };
     let mut results = RunResults {
-        scenario: plan.name.clone(),
-        description: plan.description.clone(),
-        file: options.file.display().to_string(),
         file_text: Some(source.without_secrets()),
         vars: options.vars.iter().cloned().collect(),
         profile: options.profile.clone(),
-        run_id: run_id.clone(),
-        seed,
-        started_at: jiff::Timestamp::try_from(started_at)
-            .map(|moment| moment.to_string())
-            .unwrap_or_default(),
-        environment: environment(plan, opened.as_ref()),
         unchecked: plan.unchecked.clone(),
-        ..RunResults::default()
+        ..identity.results(plan, options.file.display().to_string(), opened.as_ref())
     };
     let mut run = Run {
         plan: Arc::clone(plan),
@@ -120,8 +110,7 @@ pub(super) async fn run_plan(
         None => Closed { gone: true, ..Closed::default() },
     };
     let Measured { outcome, invariants, effects, deadlocks: _, log: _, tuning } = measured?;
-    results.fixtures.cleaned = !options.keep && closed.trouble.is_none();
-    results.fixtures.note = closed.trouble.as_ref().map(|trouble| trouble.message.clone());
+    closed.note_in(&mut results, options.keep);
     if options.keep || closed.trouble.is_some() {
         results.fixtures.remaining = results.fixtures.created;
     }
@@ -381,32 +370,6 @@ pub(super) async fn caught<T>(stages: impl Future<Output = Result<T, RunError>>)
 
 pub(super) fn stop_if_interrupted(stop: &StopSignal) -> Result<(), RunError> {
     if stop.is_stopped() { Err(RunError::Interrupted) } else { Ok(()) }
-}
-
-pub(super) fn environment(plan: &Plan, opened: Option<&Opened>) -> Environment {
-    let database = plan.database.as_ref().zip(opened);
-    Environment {
-        deadheat: env!("CARGO_PKG_VERSION").to_owned(),
-        platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
-        machine: processor_model(),
-        processors: processors(),
-        concurrency: plan.load.concurrency,
-        targets: database
-            .map(|(database, opened)| (database.target.clone(), opened.info.clone()))
-            .into_iter()
-            .collect(),
-    }
-}
-
-/// What Linux tells of the first processor.
-fn processor_model() -> Option<String> {
-    let told = std::fs::read_to_string("/proc/cpuinfo").ok()?;
-    let line = told.lines().find(|line| line.starts_with("model name"))?;
-    Some(line.split_once(':')?.1.trim().to_owned())
-}
-
-fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// A shard for each processor, but none without a worker.

@@ -5,6 +5,7 @@ use std::{path::Path, sync::Arc};
 use super::{
     RunOptions,
     database::{self, Opened},
+    identity::Identity,
     trouble::{RunError, statement_problem},
 };
 use crate::{
@@ -112,7 +113,7 @@ pub async fn check_connected(
     let plan = Arc::new(compiled.plan);
     watcher.secrets(&plan.secrets);
     let Some(database) = &plan.database else { return Ok(compiled.warnings) };
-    let run_id = new_run_id(options.seed.unwrap_or_default(), std::time::SystemTime::now());
+    let run_id = Identity::new(options.seed).run_id;
     let mut opened = database::open(&plan, database, &run_id, options, watcher).await?;
     let checked = check_opened(&plan, &source, &mut opened).await;
     let closed = opened.close(false, watcher).await;
@@ -160,17 +161,6 @@ async fn check_races(plan: &Plan, source: &Source, opened: &mut Opened) -> Resul
     }
 }
 
-/// Ten letters and digits, unique to the run.
-pub(super) fn new_run_id(seed: u64, now: std::time::SystemTime) -> String {
-    let nanos = now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_nanos();
-    // Time, process and seed: two runs that begin in one nanosecond differ in their process.
-    let mixed = (nanos as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
-        ^ u64::from(std::process::id()).rotate_left(32)
-        ^ seed;
-    const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-    (0..10).map(|n| char::from(DIGITS[(mixed >> (5 * n)) as usize % 32])).collect()
-}
-
 /// Seeds the fixtures of a plan.
 pub(super) async fn seed(plan: &Plan, opened: &mut Opened) -> Result<fixture::Seeded, fixture::SeedError> {
     let (run_id, seed) = (opened.run_id.clone(), opened.seed);
@@ -201,18 +191,4 @@ pub(super) async fn statements(
         watcher.warning(warning);
     }
     Ok((tracked.texts, tracked.observed, Some(tracked.observer)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn run_ids_are_short_plain_and_different() {
-        let now = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
-        let (one, other) = (new_run_id(1, now), new_run_id(2, now));
-        assert_eq!(one.len(), 10);
-        assert!(one.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()));
-        assert_ne!(one, other);
-    }
 }

@@ -4,15 +4,16 @@ use std::{
     io::{BufWriter, Write},
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Instant, SystemTime},
+    time::Instant,
 };
 
 use super::{
     RunOptions, StopSignal, Watcher,
-    database::{self, Closed, Opened},
-    execute::{Finished, caught, environment, stop_if_interrupted},
-    prepare::{load_run, new_run_id},
-    race_place::drop_schemas,
+    database::{self, Opened},
+    execute::{Finished, caught, stop_if_interrupted},
+    identity::Identity,
+    prepare::load_run,
+    schemas,
     trouble::{RunError, Trouble},
 };
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
     engine::{ProbeLists, ProbeSettings, Probed, run_probe},
     fixture::{Entry, create_schema},
     isolation::{Level, Status, judge, write_json_lines},
-    measure::{AnomalyResults, ProbeResults, RunResults},
+    measure::{AnomalyResults, ProbeResults},
     outcome::Isolation,
     plan::{Compiled, Plan, RetryPolicy, Step, Transaction, compile},
     scenario::{self, LoadOptions, Problem, Problems},
@@ -83,46 +84,30 @@ pub async fn probe(
 ) -> Result<Finished, RunError> {
     let plan = Arc::new(plan_of(options)?.plan);
     watcher.secrets(&plan.secrets);
-    let seed = options.run.seed.unwrap_or_else(|| rand::random::<u32>().into());
+    let identity = Identity::new(options.run.seed);
+    let (seed, run_id) = (identity.seed, identity.run_id.clone());
     let run = RunOptions { seed: Some(seed), ..options.run.clone() };
-    let started_at = SystemTime::now();
-    let run_id = new_run_id(seed, started_at);
     let Some(database) = &plan.database else {
         let trouble = Trouble::new("a probe needs a database");
         return Err(trouble.hint("the scenario has only requests").into());
     };
     let mut opened = database::open(&plan, database, &run_id, &run, watcher).await?;
-    let mut results = RunResults {
-        scenario: plan.name.clone(),
-        description: plan.description.clone(),
-        file: match &options.database {
-            Some(_) => opened.endpoint.describe(),
-            None => run.file.display().to_string(),
-        },
-        run_id: run_id.clone(),
-        seed,
-        started_at: jiff::Timestamp::try_from(started_at)
-            .map(|moment| moment.to_string())
-            .unwrap_or_default(),
-        environment: environment(&plan, Some(&opened)),
-        ..RunResults::default()
+    let file = match &options.database {
+        Some(_) => opened.endpoint.describe(),
+        None => run.file.display().to_string(),
     };
+    let mut results = identity.results(&plan, file, Some(&opened));
     let mut probes = Probes { plan: Arc::clone(&plan), options, run_id: &run_id, seed, stop, schema: None };
     let begun = Instant::now();
     let made = caught(probes.make(&mut opened, watcher)).await;
     results.duration_ms = begun.elapsed().as_secs_f64() * 1e3;
     watcher.stage("cleaning up");
-    let schemas: Vec<String> = probes.schema.take().into_iter().collect();
-    let dropped = if run.keep { Ok(()) } else { drop_schemas(&schemas, &mut opened).await };
-    let mut closed = opened.close(run.keep, watcher).await;
-    if let Err(trouble) = dropped {
-        closed = Closed { trouble: Some(trouble), ..closed };
-    }
+    let made_schemas: Vec<String> = probes.schema.take().into_iter().collect();
+    let closed = schemas::close(opened, &made_schemas, run.keep, watcher).await;
     results.probes = made?;
     results.environment.concurrency = workers(&plan);
     results.interrupted = stop.is_stopped();
-    results.fixtures.cleaned = !run.keep && closed.trouble.is_none();
-    results.fixtures.note = closed.trouble.as_ref().map(|trouble| trouble.message.clone());
+    closed.note_in(&mut results, run.keep);
     let verdict = verdict::judge_probes(&results);
     Ok(Finished { results, verdict, cleanup: closed.trouble })
 }

@@ -1,23 +1,22 @@
 //! The races of a scenario, from the file to the verdict.
 
-use std::{
-    sync::Arc,
-    time::{Instant, SystemTime},
-};
+use std::{sync::Arc, time::Instant};
 
 use super::{
     RunOptions, StopSignal, Watcher,
-    database::{self, Closed, Opened},
-    execute::{Finished, caught, environment, stop_if_interrupted},
-    prepare::{load_run, new_run_id},
+    database::{self, Opened},
+    execute::{Finished, caught, stop_if_interrupted},
+    identity::Identity,
+    prepare::load_run,
     race_choice::{chosen, with_not_driven},
-    race_place::{drop_schemas, levels, mentions, side_by_side},
+    race_place::{levels, mentions, side_by_side},
+    schemas,
     service::{self, OpenedServices},
     trouble::{RunError, Trouble, statement_problem},
 };
 use crate::{
     engine::{RaceError, RaceSettings, run_race},
-    measure::{RaceResults, RunResults},
+    measure::RaceResults,
     plan::{Plan, Race, Schedule},
     scenario::{Problems, Source},
     verdict,
@@ -54,27 +53,15 @@ pub async fn race(
     let plan = Arc::new(compiled.plan);
     watcher.secrets(&plan.secrets);
     let chosen = chosen(&plan, options, &source)?;
-    let seed = file.seed.unwrap_or_else(|| rand::random::<u32>().into());
+    let identity = Identity::new(file.seed);
+    let (seed, run_id) = (identity.seed, identity.run_id.clone());
     let run = RunOptions { seed: Some(seed), ..file.clone() };
-    let started_at = SystemTime::now();
-    let run_id = new_run_id(seed, started_at);
     service::check_hosts(&plan, &run)?;
     let Some(database) = &plan.database else {
         return Err(Trouble::new("a race needs a database").into());
     };
     let mut opened = database::open(&plan, database, &run_id, &run, watcher).await?;
-    let mut results = RunResults {
-        scenario: plan.name.clone(),
-        description: plan.description.clone(),
-        file: run.file.display().to_string(),
-        run_id: run_id.clone(),
-        seed,
-        started_at: jiff::Timestamp::try_from(started_at)
-            .map(|moment| moment.to_string())
-            .unwrap_or_default(),
-        environment: environment(&plan, Some(&opened)),
-        ..RunResults::default()
-    };
+    let mut results = identity.results(&plan, run.file.display().to_string(), Some(&opened));
     let mut races = Races {
         plan: Arc::clone(&plan),
         source: &source,
@@ -90,15 +77,10 @@ pub async fn race(
     results.duration_ms = begun.elapsed().as_secs_f64() * 1e3;
     watcher.stage("cleaning up");
     std::mem::take(&mut races.services).close(watcher);
-    let dropped = if run.keep { Ok(()) } else { drop_schemas(&races.schemas, &mut opened).await };
-    let mut closed = opened.close(run.keep, watcher).await;
-    if let Err(trouble) = dropped {
-        closed = Closed { trouble: Some(trouble), ..closed };
-    }
+    let closed = schemas::close(opened, &races.schemas, run.keep, watcher).await;
     results.races = driven?;
     results.interrupted = stop.is_stopped();
-    results.fixtures.cleaned = !run.keep && closed.trouble.is_none();
-    results.fixtures.note = closed.trouble.as_ref().map(|trouble| trouble.message.clone());
+    closed.note_in(&mut results, run.keep);
     let verdict = verdict::judge_races(&results);
     Ok(Finished { results, verdict, cleanup: closed.trouble })
 }

@@ -118,22 +118,6 @@ impl Races<'_> {
     }
 }
 
-/// Removes the run's schemas from a server that isn't ours.
-pub(super) async fn drop_schemas(schemas: &[String], opened: &mut Opened) -> Result<(), Trouble> {
-    if opened.endpoint.is_embedded() {
-        return Ok(());
-    }
-    if opened.session.is_lost() {
-        opened.session = opened.fresh_session().await?;
-    }
-    for schema in schemas {
-        drop_schema(&mut opened.session, schema)
-            .await
-            .map_err(|failure| Trouble::failure("can't remove the schema of this run", &failure))?;
-    }
-    Ok(())
-}
-
 /// A place costs as much as this many schedules.
 const FEW: u64 = 16;
 

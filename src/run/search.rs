@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc, time::Instant};
 use super::{
     RunOptions, StopSignal, Watcher,
     database::{self, Opened},
-    prepare::new_run_id,
+    identity::Identity,
     race::{RaceOptions, Races},
     service::OpenedServices,
     trouble::{RunError, Trouble},
@@ -136,17 +136,15 @@ impl<'a> Bench<'a> {
         let Some(database) = &plan.database else {
             return Err(Trouble::new("a race needs a database").into());
         };
-        let run_id = new_run_id(self.seed, std::time::SystemTime::now());
+        let identity = Identity::new(Some(self.seed));
         let options = RunOptions { seed: Some(self.seed), ..self.options.clone() };
-        Ok(database::open(plan, database, &run_id, &options, watcher).await?)
+        Ok(database::open(plan, database, &identity.run_id, &options, watcher).await?)
     }
 
     /// Removes everything that was made for the search.
     pub(super) async fn close(mut self, watcher: &mut dyn Watcher) -> Result<(), Trouble> {
-        let Some(mut opened) = self.opened.take() else { return Ok(()) };
-        let dropped = super::race_place::drop_schemas(&self.schemas, &mut opened).await;
-        let closed = opened.close(false, watcher).await;
-        dropped?;
+        let Some(opened) = self.opened.take() else { return Ok(()) };
+        let closed = super::schemas::close(opened, &self.schemas, false, watcher).await;
         closed.trouble.map_or(Ok(()), Err)
     }
 
