@@ -34,7 +34,8 @@
 //! has the driver to itself and knows no stage. [`verdict::compare`] puts two runs side by side, and
 //! [`verdict::judge`] holds a run against a baseline.
 //!
-//! What a load has counted so far can be read while it goes on: [`exporter`] serves it to Prometheus.
+//! What a load has counted so far leaves while it goes on: [`exporter`] serves it to Prometheus and sends it to
+//! OpenTelemetry.
 //!
 //! # What always holds
 //!

@@ -103,7 +103,6 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "run",
             "scenario",
             "shrink",
-            "target",
             "verdict",
         ],
     ),
@@ -145,6 +144,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("petgraph", &["isolation"]),
     ("tokio", &["cli", "engine", "exporter", "history", "run", "target"]),
     ("reqwest", &["target"]),
+    ("opentelemetry_proto", &["report"]),
+    ("prost", &["report"]),
     ("hyper", &["exporter", "target"]),
     ("hmac", &["target"]),
 ];

@@ -185,6 +185,9 @@ pub(super) struct RunArguments {
     /// Serve what is counted to Prometheus while the load runs, at /metrics of this address
     #[arg(long, value_name = "IP:PORT")]
     pub prometheus: Option<std::net::SocketAddr>,
+    /// Send what is counted to an OpenTelemetry collector while the load runs, with OTLP over HTTP
+    #[arg(long, value_name = "URL")]
+    pub otlp: Option<String>,
 }
 
 /// Reports that `run` and `report` make.

@@ -7,6 +7,7 @@ mod args;
 mod check;
 mod clean;
 mod console;
+mod exporters;
 mod history;
 mod import;
 mod init;

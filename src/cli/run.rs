@@ -1,10 +1,10 @@
 //! `run`: one file after the other, reports at the end.
 
-use std::{future::Future, net::SocketAddr, path::Path, sync::Arc};
+use std::{future::Future, path::Path, sync::Arc};
 
-use super::{args::RunArguments, console::Console, kept, outputs, status};
+use super::{args::RunArguments, console::Console, exporters, kept, outputs, status};
 use crate::{
-    exporter::{Exported, Exporter},
+    exporter::{Exported, Exporters},
     history,
     measure::{LiveBoard, RaceBoard},
     plan::Plan,
@@ -38,9 +38,8 @@ pub(super) fn run(arguments: &RunArguments, console: &Console) -> u8 {
         Ok(found) => found.unwrap_or_default(),
         Err(failed) => return kept::fail(failed, console),
     };
-    let exporter = match arguments.prometheus.map(|address| export(address, arguments, console)).transpose()
-    {
-        Ok(exporter) => exporter,
+    let exporters = match exporters::start(arguments, console) {
+        Ok(exporters) => exporters,
         Err(status) => return status,
     };
     let (documents, statuses) = block_on(async {
@@ -52,7 +51,7 @@ pub(super) fn run(arguments: &RunArguments, console: &Console) -> u8 {
             if stop.is_stopped() {
                 break;
             }
-            let watcher = ConsoleWatcher::new(console).ended_by(&stop).exporting(exporter.as_ref());
+            let watcher = ConsoleWatcher::new(console).ended_by(&stop).exporting(&exporters);
             let (document, status) = run_file(file, arguments, &baselines, console, &stop, watcher).await;
             statuses.extend(keep(&document, arguments, console).await);
             documents.push(document);
@@ -65,27 +64,6 @@ pub(super) fn run(arguments: &RunArguments, console: &Console) -> u8 {
         offer_to_shrink(arguments, &documents, console);
     }
     overall(statuses.into_iter().chain(written))
-}
-
-/// Serves metrics, on this machine unless another address is allowed.
-fn export(address: SocketAddr, arguments: &RunArguments, console: &Console) -> Result<Exporter, u8> {
-    let allowed = &arguments.shared.running.reach.allowed_hosts;
-    if !address.ip().to_canonical().is_loopback() && !allowed.contains(&address.ip().to_string()) {
-        let trouble = Trouble::new(format!("--prometheus {address} can be reached from other machines"));
-        let hint = format!("use 127.0.0.1:{}, or add `--allow-host {}`", address.port(), address.ip());
-        console.error(&trouble.hint(&hint));
-        return Err(status::USAGE);
-    }
-    match Exporter::start(address) {
-        Ok(exporter) => {
-            console.note(&format!("metrics at http://{}/metrics", exporter.address()));
-            Ok(exporter)
-        }
-        Err(error) => {
-            console.error(&Trouble::new(error.to_string()));
-            Err(status::COULD_NOT_RUN)
-        }
-    }
 }
 
 /// What a run broke can be shrunk from its document, when there is one.
@@ -291,12 +269,12 @@ pub(super) struct ConsoleWatcher<'a> {
     console: &'a Console,
     progress: Option<Progress>,
     stop: StopSignal,
-    exporter: Option<&'a Exporter>,
+    exporters: Option<&'a Exporters>,
 }
 
 impl<'a> ConsoleWatcher<'a> {
     pub(super) fn new(console: &'a Console) -> Self {
-        Self { console, progress: None, stop: StopSignal::default(), exporter: None }
+        Self { console, progress: None, stop: StopSignal::default(), exporters: None }
     }
 
     /// Shows, too, that this signal was given.
@@ -304,9 +282,9 @@ impl<'a> ConsoleWatcher<'a> {
         Self { stop: stop.clone(), ..self }
     }
 
-    /// Gives what the load counts to an exporter, too.
-    pub(super) fn exporting(self, exporter: Option<&'a Exporter>) -> Self {
-        Self { exporter, ..self }
+    /// Exports what the load counts, too.
+    pub(super) fn exporting(self, exporters: &'a Exporters) -> Self {
+        Self { exporters: Some(exporters), ..self }
     }
 
     fn show(&mut self, watched: Watched<'_>) {
@@ -335,9 +313,9 @@ impl Watcher for ConsoleWatcher<'_> {
     }
 
     fn load_begins(&mut self, board: Arc<LiveBoard>, plan: &Plan) {
-        if let Some(exporter) = self.exporter {
+        if let Some(exporters) = self.exporters {
             let masked = |name: &str| self.console.masked(name);
-            exporter.show(Exported {
+            exporters.show(&Exported {
                 scenario: masked(&plan.name),
                 operations: plan.operation_names().iter().map(|name| masked(name)).collect(),
                 board: Arc::clone(&board),

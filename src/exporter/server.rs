@@ -1,8 +1,7 @@
-//! The server: a thread and a runtime of its own, so that requests don't take turns with the run's stages.
+//! The page for Prometheus, and what serves it.
 
 use std::{
     convert::Infallible,
-    io,
     net::{SocketAddr, TcpListener},
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
@@ -15,44 +14,26 @@ use hyper::{Method, Request, Response, StatusCode, body::Incoming, header, servi
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::{measure::LiveBoard, report};
+use super::{Exported, ExporterError, on_a_thread};
+use crate::report;
 
 /// Connections at once: a scraper has one, a person with a browser a few.
 const MOST_CONNECTIONS: usize = 16;
 /// How long a request's head may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What is exported.
-#[derive(Debug)]
-pub struct Exported {
-    /// The scenario's name.
-    pub scenario: String,
-    /// Names of the operations that the board counts.
-    pub operations: Vec<String>,
-    pub board: Arc<LiveBoard>,
-}
-
-/// Why there is no server.
-#[derive(Debug, thiserror::Error)]
-pub enum ExporterError {
-    #[error("metrics can't be served at {address}: {error}")]
-    Bind { address: SocketAddr, error: io::Error },
-    #[error("the thread that serves metrics can't be started: {0}")]
-    Thread(io::Error),
-}
-
 type Shown = Arc<Mutex<Option<Exported>>>;
 
 /// A server, until it is dropped.
 #[derive(Debug)]
-pub struct Exporter {
+pub struct Server {
     address: SocketAddr,
     shown: Shown,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Exporter {
+impl Server {
     /// Listens at an address; port 0 is any free one.
     ///
     /// # Errors
@@ -62,15 +43,9 @@ impl Exporter {
         let listener = TcpListener::bind(address).map_err(bind)?;
         listener.set_nonblocking(true).map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(ExporterError::Thread)?;
         let shown = Shown::default();
         let (stop, stopped) = oneshot::channel();
-        let serving = serve(listener, Arc::clone(&shown), stopped);
-        let thread = std::thread::Builder::new()
-            .name("metrics".to_owned())
-            .spawn(move || runtime.block_on(serving))
-            .map_err(ExporterError::Thread)?;
+        let thread = on_a_thread(serve(listener, Arc::clone(&shown), stopped))?;
         Ok(Self { address, shown, stop: Some(stop), thread: Some(thread) })
     }
 
@@ -85,7 +60,7 @@ impl Exporter {
     }
 }
 
-impl Drop for Exporter {
+impl Drop for Server {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
@@ -140,8 +115,8 @@ fn answer(request: &Request<Incoming>, shown: &Mutex<Option<Exported>>) -> Respo
     let page = match &*shown.lock().unwrap_or_else(PoisonError::into_inner) {
         // No load has begun yet.
         None => String::new(),
-        Some(Exported { scenario, operations, board }) => {
-            report::prometheus(scenario, operations, &board.snapshot(operations.len()))
+        Some(exported) => {
+            report::prometheus(&exported.scenario, &exported.operations, &exported.snapshot())
         }
     };
     text(StatusCode::OK, page)
@@ -150,7 +125,7 @@ fn answer(request: &Request<Incoming>, shown: &Mutex<Option<Exported>>) -> Respo
 fn text(status: StatusCode, text: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(text)));
     *response.status_mut() = status;
-    let kind = header::HeaderValue::from_static(report::CONTENT_TYPE);
+    let kind = header::HeaderValue::from_static(report::PROMETHEUS_CONTENT_TYPE);
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
 }

@@ -1,14 +1,15 @@
 //! What a load has counted so far, in the text format of Prometheus, version 0.0.4.
 //!
 //! A snapshot of the board comes in, a page goes out. Names follow Prometheus' rules: base units, `_total`
-//! at what only grows. Absent on purpose: what isn't counted while the load runs, like percentiles.
+//! at what only grows.
 
 use std::fmt::{self, Display, Write as _};
 
-use crate::measure::{LiveSnapshot, OutcomeCounts};
+use super::metrics::{Data, Metric, Point, metrics};
+use crate::measure::{CoarseRecording, LiveSnapshot};
 
 /// Of the page.
-pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub const PROMETHEUS_CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// A label's value: the three characters that would end it are escaped.
 struct Label<'a>(&'a str);
@@ -24,68 +25,63 @@ impl Display for Label<'_> {
     }
 }
 
-/// Writing to a string can't fail.
+const INFALLIBLE: &str = "writing to a string can't fail";
+
 macro_rules! line {
     ($text:expr, $($argument:tt)*) => {
-        writeln!($text, $($argument)*).expect("writing to a string can't fail")
+        writeln!($text, $($argument)*).expect(INFALLIBLE)
     };
 }
 
 /// The page for a load of these operations.
 pub fn prometheus(scenario: &str, operations: &[String], snapshot: &LiveSnapshot) -> String {
     let mut text = String::new();
-    outcomes(scenario, operations, &snapshot.operations, &mut text);
-    latency(scenario, snapshot, &mut text);
-    let totals = &snapshot.totals;
-    for (name, kind, help, value) in [
-        ("operations_started_total", "counter", "Operations that were started.", totals.started),
-        ("retries_total", "counter", "Retries of operations that ended.", totals.retries),
-        ("deadlocks_total", "counter", "Deadlocks that operations met.", totals.deadlocks),
-        ("operations_in_flight", "gauge", "Operations under way.", u64::from(totals.in_flight)),
-        (
-            "waiting_sessions",
-            "gauge",
-            "Sessions that waited for a lock when they were last sampled.",
-            u64::from(totals.waiting),
-        ),
-    ] {
-        head(name, kind, help, &mut text);
-        line!(text, "deadheat_{name}{{scenario=\"{}\"}} {value}", Label(scenario));
+    for Metric { name, unit: _, help, data } in metrics(operations, snapshot) {
+        match data {
+            Data::Counter(points) => {
+                let name = format!("deadheat_{name}_total");
+                head(&name, "counter", help, &mut text);
+                values(&name, scenario, &points, &mut text);
+            }
+            Data::Gauge(points) => {
+                let name = format!("deadheat_{name}");
+                head(&name, "gauge", help, &mut text);
+                values(&name, scenario, &points, &mut text);
+            }
+            Data::Histogram(recording) => {
+                let name = format!("deadheat_{name}_seconds");
+                head(&name, "histogram", help, &mut text);
+                histogram(&name, scenario, recording, &mut text);
+            }
+        }
     }
     text
 }
 
 fn head(name: &str, kind: &str, help: &str, text: &mut String) {
-    line!(text, "# HELP deadheat_{name} {help}\n# TYPE deadheat_{name} {kind}");
+    line!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
 }
 
-fn outcomes(scenario: &str, operations: &[String], counts: &[OutcomeCounts], text: &mut String) {
-    head("operations_total", "counter", "Operations that ended, by outcome.", text);
-    for (operation, OutcomeCounts { ok, recovered, failed }) in operations.iter().zip(counts) {
-        for (outcome, count) in [("ok", ok), ("recovered", recovered), ("failed", failed)] {
-            line!(
-                text,
-                "deadheat_operations_total{{scenario=\"{}\",operation=\"{}\",outcome=\"{outcome}\"}} {count}",
-                Label(scenario),
-                Label(operation)
-            );
+fn values(name: &str, scenario: &str, points: &[Point<'_>], text: &mut String) {
+    for Point { labels, value } in points {
+        write!(text, "{name}{{scenario=\"{}\"", Label(scenario)).expect(INFALLIBLE);
+        for (label, of) in labels {
+            write!(text, ",{label}=\"{}\"", Label(of)).expect(INFALLIBLE);
         }
+        line!(text, "}} {value}");
     }
 }
 
-fn latency(scenario: &str, snapshot: &LiveSnapshot, text: &mut String) {
-    let name = "operation_duration_seconds";
-    let help = "Latency of operations, retries and backoff included; the sum is within 7 %.";
-    head(name, "histogram", help, text);
+fn histogram(name: &str, scenario: &str, recording: &CoarseRecording, text: &mut String) {
     let scenario = Label(scenario);
-    for (bound, count) in snapshot.latency.below_powers() {
+    for (bound, count) in recording.below_powers() {
         let bound = bound.as_secs_f64();
-        line!(text, "deadheat_{name}_bucket{{scenario=\"{scenario}\",le=\"{bound}\"}} {count}");
+        line!(text, "{name}_bucket{{scenario=\"{scenario}\",le=\"{bound}\"}} {count}");
     }
-    let count = snapshot.latency.count();
-    line!(text, "deadheat_{name}_bucket{{scenario=\"{scenario}\",le=\"+Inf\"}} {count}");
-    line!(text, "deadheat_{name}_sum{{scenario=\"{scenario}\"}} {}", snapshot.latency.sum());
-    line!(text, "deadheat_{name}_count{{scenario=\"{scenario}\"}} {count}");
+    let count = recording.count();
+    line!(text, "{name}_bucket{{scenario=\"{scenario}\",le=\"+Inf\"}} {count}");
+    line!(text, "{name}_sum{{scenario=\"{scenario}\"}} {}", recording.sum());
+    line!(text, "{name}_count{{scenario=\"{scenario}\"}} {count}");
 }
 
 #[cfg(test)]

@@ -151,10 +151,10 @@ fn resolve(service: &Service, url: &str) -> Result<HttpEndpoint, Trouble> {
 }
 
 fn check_host(endpoint: &HttpEndpoint, allowed: &[String]) -> Result<(), Trouble> {
-    let host = endpoint.host_name();
-    if endpoint.is_loopback() || allowed.iter().any(|one| one == host) {
+    if endpoint.is_allowed(allowed) {
         return Ok(());
     }
+    let host = endpoint.host_name();
     Err(Trouble::new(format!("{host} is not this machine"))
         .hint(format!("stress tests damage what they run against; if you mean it: `--allow-host {host}`")))
 }

@@ -29,6 +29,13 @@ pub struct HttpOptions {
     pub largest_answer: u64,
 }
 
+impl Default for HttpOptions {
+    /// HTTP/1.1 without redirects, and answers of a few pages.
+    fn default() -> Self {
+        Self { protocol: HttpVersion::Http1, redirects: 0, ca: None, largest_answer: 64 * 1024 }
+    }
+}
+
 /// A service, resolved.
 #[derive(Debug, Clone)]
 pub struct HttpEndpoint {
@@ -165,6 +172,11 @@ impl HttpEndpoint {
         }
     }
 
+    /// True on this machine, and where the user allows the host by name.
+    pub fn is_allowed(&self, hosts: &[String]) -> bool {
+        self.is_loopback() || hosts.iter().any(|host| host == self.host_name())
+    }
+
     /// For people: the URL without user and password.
     pub fn describe(&self) -> String {
         match &self.address {
@@ -219,9 +231,7 @@ mod tests {
     use super::*;
 
     fn endpoint(url: &str) -> HttpEndpoint {
-        let options =
-            HttpOptions { protocol: HttpVersion::Http1, redirects: 0, ca: None, largest_answer: 1024 };
-        HttpEndpoint::resolve(url, options).expect("a URL")
+        HttpEndpoint::resolve(url, HttpOptions::default()).expect("a URL")
     }
 
     #[test]
