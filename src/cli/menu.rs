@@ -56,7 +56,7 @@ fn ask(found: &[Found], theme: &dyn Theme, console: &Console) -> dialoguer::Resu
     let width = usize::from(console::Term::stderr().size().1).clamp(40, 120);
     let mut last = 0;
     loop {
-        let lines: Vec<String> = found.iter().map(|one| one.line(width)).collect();
+        let lines = offers::lines(found, width);
         let Some(scenario) = select(theme, "Which scenario? (arrow keys, Enter; q leaves)", &lines, last)?
         else {
             return Ok(None);

@@ -11,6 +11,8 @@ use crate::{
 const MOST_FILES: usize = 300;
 /// Larger files aren't scenarios that somebody wrote.
 const LARGEST: u64 = 1024 * 1024;
+/// Characters of a name in the list.
+const LONGEST_LABEL: usize = 30;
 /// The variable that a scenario multiplies its workers with.
 const MULTIPLIER: &str = "multiplier";
 
@@ -19,6 +21,8 @@ const MULTIPLIER: &str = "multiplier";
 pub(super) struct Found {
     pub file: PathBuf,
     pub name: String,
+    /// The name, and the file's when others have that name too.
+    pub label: String,
     pub description: Option<String>,
     pub offers: Vec<Offer>,
 }
@@ -40,11 +44,23 @@ pub(super) enum Offer {
 }
 
 impl Found {
-    /// In the list: name, file, description, cut to the width.
-    pub(super) fn line(&self, width: usize) -> String {
-        let description = self.description.as_deref().unwrap_or_default();
-        fit(&format!("{:22} {}", self.name, description), width)
+    fn new(file: &Path, name: String, description: Option<String>, offers: Vec<Offer>) -> Self {
+        Self { file: file.to_owned(), label: name.clone(), name, description, offers }
     }
+
+    /// In the list: label and description, cut to the width.
+    fn line(&self, column: usize, width: usize) -> String {
+        let label = cut(&self.label, column);
+        let description = self.description.as_deref().unwrap_or_default();
+        fit(&format!("{label:column$}  {description}"), width)
+    }
+}
+
+/// The list's lines, descriptions one below the other.
+pub(super) fn lines(found: &[Found], width: usize) -> Vec<String> {
+    let longest = found.iter().map(|one| one.label.chars().count()).max().unwrap_or_default();
+    let column = longest.min(LONGEST_LABEL);
+    found.iter().map(|one| one.line(column, width)).collect()
 }
 
 impl Offer {
@@ -58,10 +74,14 @@ impl Offer {
 /// don't reach the terminal.
 fn fit(text: &str, width: usize) -> String {
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let room = width.saturating_sub(5);
+    cut(&text, width.saturating_sub(5)).trim_end().to_owned()
+}
+
+/// At most so many characters, the last of which tells that there were more.
+fn cut(text: &str, room: usize) -> String {
     match text.char_indices().nth(room) {
-        None => text.trim_end().to_owned(),
-        Some(_) => text.chars().take(room - 1).chain(['…']).collect(),
+        None => text.to_owned(),
+        Some(_) => text.chars().take(room.saturating_sub(1)).chain(['…']).collect(),
     }
 }
 
@@ -74,6 +94,15 @@ pub(super) fn find(folder: &Path) -> Vec<Found> {
     let mut found: Vec<Found> = files.iter().filter_map(|file| read(file)).collect();
     // The first to be tried comes first; the rest in the order of the folders.
     found.sort_by_key(|one| one.name != "payments");
+    let names: Vec<String> = found.iter().map(|one| one.name.clone()).collect();
+    for one in &mut found {
+        if names.iter().filter(|name| **name == one.name).count() > 1 {
+            // Where the file has the scenario's name, its format tells them apart.
+            let has_its_name = one.file.file_stem().is_some_and(|stem| *stem == *one.name);
+            let told = if has_its_name { one.file.extension() } else { one.file.file_name() };
+            one.label = format!("{} ({})", one.name, told.unwrap_or_default().display());
+        }
+    }
     found
 }
 
@@ -108,7 +137,7 @@ fn read(file: &Path) -> Option<Found> {
     let Ok((compiled, _)) = load_plan(file, &[], &[]) else {
         let name = file.file_stem()?.to_string_lossy().into_owned();
         let offers = vec![plain("Check: it has mistakes", "check")];
-        return Some(Found { file: file.to_owned(), name, description: None, offers });
+        return Some(Found::new(file, name, None, offers));
     };
     let plan = compiled.plan;
     let mut offers = Vec::new();
@@ -136,7 +165,7 @@ fn read(file: &Path) -> Option<Found> {
         offers.push(plain("Race: drive the interleavings", "race"));
     }
     offers.push(plain("Explain: print what it does", "explain"));
-    Some(Found { file: file.to_owned(), name: plan.name, description: plan.description, offers })
+    Some(Found::new(file, plan.name, plan.description, offers))
 }
 
 /// `version: 1` or `version = 1`, which no other kind of file begins with.
@@ -182,9 +211,13 @@ mod tests {
         let race = found.iter().find(|one| one.name == "last-item").expect("the library of races");
         let Offer::Plain { arguments, .. } = &race.offers[0] else { panic!("{:?}", race.offers) };
         assert_eq!(arguments, &["race", "scenarios/races/last-item.yaml"]);
-        for one in &found {
-            assert!(one.line(80).chars().count() <= 76, "{}", one.line(80));
-        }
+        let mut lines = super::lines(&found, 80);
+        assert!(lines.iter().all(|line| line.chars().count() <= 76), "{lines:?}");
+        assert!(lines.iter().any(|line| line.starts_with("lost-update (toml)")), "{lines:?}");
+        let all = lines.len();
+        lines.sort();
+        lines.dedup();
+        assert_eq!(lines.len(), all, "no two look alike");
     }
 
     #[test]
