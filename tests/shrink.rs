@@ -155,6 +155,56 @@ fn drawn_rows_are_pinned_where_they_matter() {
     assert_eq!(replayed(&program, folder.path(), text(&race), "20"), (20, 20));
 }
 
+/// What is in stock comes from one file, and who takes it from another one, of an included part.
+const STOCK: &str = "
+version: 1
+name: stock
+include: parts/people.yaml
+data: {catalogue: {file: goods.csv}}
+targets: {db: {database: embedded, migrations: migrations, isolation: read_committed}}
+fixtures:
+  goods: {table: goods, data: catalogue}
+operations:
+  take:
+    let: {one: '{{ pick(goods) }}', who: '{{ next(people) }}'}
+    steps:
+      - sql: SELECT left_over FROM goods WHERE id = {{ one.id }}
+        capture: seen
+      - sleep: 2ms
+      - sql: UPDATE goods SET left_over = {{ seen.left_over - 1 }}, last = {{ who.name }} WHERE id = {{ one.id }}
+load: {concurrency: 6, iterations: 60, release: together}
+invariants:
+  none_is_lost: {sql: SELECT sum(left_over) AS n FROM goods, expect: n == before.n - operations.take.committed}
+";
+
+#[test]
+fn data_files_stay_where_they_are() {
+    let program = Program::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| file(folder.path(), name, text);
+    let scenario = write("load/stock.yaml", STOCK);
+    write("load/goods.csv", "name,left_over\nchair,400\ntable,300\n");
+    write("load/parts/people.yaml", "data: {people: {file: people.csv}}\n");
+    write("load/parts/people.csv", "name\nAda\nGrace\n");
+    write(
+        "load/migrations/postgres/1.sql",
+        "CREATE TABLE goods (id serial PRIMARY KEY, name text, left_over int NOT NULL, last text);",
+    );
+    let result = folder.path().join("result.json");
+    program.run(&["run", text(&scenario), "--seed", "5", "--json", text(&result)]).expect_status(1);
+    let race = folder.path().join("race.yaml");
+    shrunk(&program, &[text(&result), "-o", text(&race), "--budget", "5m"]).expect_status(0);
+    let written = std::fs::read_to_string(&race).expect("it was written");
+    for named in [
+        "catalogue: {file: load/goods.csv}",
+        "people: {file: load/parts/people.csv}",
+        "data: catalogue, rows: 1",
+    ] {
+        assert!(written.contains(named), "{named}:\n{written}");
+    }
+    assert_eq!(replayed(&program, folder.path(), text(&race), "10"), (10, 10));
+}
+
 /// A result document of another day, with some of its fields replaced.
 fn document(folder: &Path, name: &str, changes: &[(&str, serde_json::Value)]) -> PathBuf {
     let mut document = json(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/yesterday.json"));

@@ -15,7 +15,7 @@ use crate::{
     measure::{Incident, RaceResults, RunResults, ScheduleRecord},
     plan,
     scenario::{self, Node, NodeKind, Problem, Problems, Source, did_you_mean},
-    shrink::{Case, Draft, Failure, Origin, Pair, Wanted, build},
+    shrink::{Case, Draft, Failure, Origin, Pair, Places, Wanted, build},
 };
 
 /// Interleavings that are all driven at the first look; of more, as many are drawn.
@@ -223,16 +223,8 @@ impl Search<'_> {
         look: Look,
         watcher: &mut dyn Watcher,
     ) -> Result<Option<Case>, RunError> {
-        let folder = |path: &Path| match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-            _ => PathBuf::from("."),
-        };
-        // Migrations are named relative to the file that names them, which may be an included one.
-        let targets = self.tree.get("targets").map(Node::entries).unwrap_or_default();
-        let named = targets.iter().find_map(|(_, target)| target.get("migrations"));
-        let naming = self.source.path_at(named.map_or(0, |migrations| migrations.span.start));
-        let folders = (folder(naming), folder(self.bench.path));
-        let built = build(self.tree, pair, failure, look.rows, (&folders.0, &folders.1));
+        let to = self.bench.path.parent().unwrap_or(Path::new(""));
+        let built = build(self.tree, pair, failure, look.rows, &Places { source: self.source, to });
         let draft = match built {
             Ok(draft) if look.unwrapped => match draft.unwrapped() {
                 Some(draft) => draft,

@@ -2,8 +2,10 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::draft::{Action, Draft, Entries, Failure, Session, Step, items, map, text, with, without};
-use crate::scenario::{Node, NodeKind, STEP_KEYS, Spanned};
+use super::draft::{
+    Action, Draft, Entries, Failure, Session, Step, items, map, text, with, with_rows, without,
+};
+use crate::scenario::{Node, NodeKind, STEP_KEYS, Source, Spanned};
 
 /// The operations of the two sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +31,36 @@ pub enum Refusal {
     NoDatabase,
 }
 
+/// Where a scenario names files from, and where they will be named from.
+#[derive(Debug, Clone, Copy)]
+pub struct Places<'a> {
+    /// The scenario: each file of it names others from its own folder.
+    pub source: &'a Source,
+    /// The folder of the file to be written.
+    pub to: &'a Path,
+}
+
+impl Places<'_> {
+    /// A map as it is written in the other folder: the file that it names under this key stays where it is.
+    fn moved(&self, node: &Node, key: &str) -> Node {
+        let Some(named) = node.get(key) else { return node.clone() };
+        let here = |folder: &Path| match folder.as_os_str().is_empty() {
+            true => Path::new(".").canonicalize(),
+            false => folder.canonicalize(),
+        };
+        let folders = (here(self.source.folder_at(named.span.start)), here(self.to));
+        let ((Ok(from), Ok(to)), Some(written)) = (folders, named.as_text()) else { return node.clone() };
+        if from == to || Path::new(written).is_absolute() || written.starts_with("${") {
+            return node.clone();
+        }
+        let meant = from.join(written);
+        let meant = meant.canonicalize().unwrap_or(meant);
+        with(node, key, text(relative(&meant, &to).display().to_string()))
+    }
+}
+
 /// Makes a draft of two operations. `rows` is how many rows each fixture gets that isn't made `per` another
-/// one. `from` and `to` are the folders of the scenario and of the file to be written.
+/// one.
 ///
 /// # Errors
 /// Why it can't be done.
@@ -39,7 +69,7 @@ pub fn build(
     pair: &Pair<'_>,
     failure: &Failure,
     rows: i64,
-    (from, to): (&Path, &Path),
+    places: &Places<'_>,
 ) -> Result<Draft, Refusal> {
     let target = database(tree)?;
     let mut made = 0;
@@ -75,7 +105,11 @@ pub fn build(
         description: format!("{who} {what}."),
         vars: entries(tree, "vars"),
         secrets: entries(tree, "secrets"),
-        target: (target.0.clone(), moved(&kept(&target.1), from, to)),
+        data: entries(tree, "data")
+            .into_iter()
+            .map(|(name, one)| (name, places.moved(&one, "file")))
+            .collect(),
+        target: (target.0.clone(), places.moved(&kept(&target.1), "migrations")),
         fixtures: entries(tree, "fixtures")
             .into_iter()
             .map(|(name, one)| (name, fewer(&one, rows)))
@@ -104,18 +138,6 @@ fn kept(target: &Node) -> Node {
     without(target, "lock_order")
 }
 
-/// The target as it is written in another folder: its migrations stay where they are.
-fn moved(target: &Node, from: &Path, to: &Path) -> Node {
-    let Some(written) = target.get("migrations").and_then(Node::as_text) else { return target.clone() };
-    let (Ok(from), Ok(to)) = (from.canonicalize(), to.canonicalize()) else { return target.clone() };
-    if from == to || Path::new(written).is_absolute() || written.starts_with("${") {
-        return target.clone();
-    }
-    let meant = from.join(written);
-    let meant = meant.canonicalize().unwrap_or(meant);
-    with(target, "migrations", text(relative(&meant, &to).display().to_string()))
-}
-
 /// How a place is reached from a folder; both are absolute.
 fn relative(place: &Path, folder: &Path) -> PathBuf {
     let same = place.components().zip(folder.components()).take_while(|(one, other)| one == other).count();
@@ -125,16 +147,14 @@ fn relative(place: &Path, folder: &Path) -> PathBuf {
 
 /// A fixture with few rows.
 fn fewer(fixture: &Node, rows: i64) -> Node {
-    let few = |rows: i64| match rows {
-        1 => without(fixture, "rows"),
-        _ => with(fixture, "rows", Node::new(0..0, NodeKind::Int(rows))),
-    };
+    let is_of_data = fixture.get("data").is_some();
     match (fixture.get("per"), fixture.get("rows").map(|rows| &rows.kind)) {
-        (None, Some(NodeKind::Int(written))) => few((*written).min(rows)),
-        (None, Some(_)) => few(rows),
-        (Some(_), Some(NodeKind::Int(written))) => few((*written).min(rows.max(2))),
+        (None, Some(NodeKind::Int(written))) => with_rows(fixture, (*written).min(rows)),
+        (None, Some(_)) => with_rows(fixture, rows),
+        (None, None) if is_of_data => with_rows(fixture, rows),
+        (Some(_), Some(NodeKind::Int(written))) => with_rows(fixture, (*written).min(rows.max(2))),
         (_, None) => fixture.clone(),
-        (Some(_), Some(_)) => few(1),
+        (Some(_), Some(_)) => with_rows(fixture, 1),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     build::Names,
-    draft::{Action, Case, Draft, Step, Turn, items, list, with, without},
+    draft::{Action, Case, Draft, Step, Turn, items, list, with, with_rows, without},
 };
 use crate::scenario::Node;
 
@@ -81,7 +81,7 @@ pub fn changes(draft: &Draft) -> Vec<Change> {
     all.extend(bindings.into_iter().map(|name| Change::DropBinding { name: name.to_owned() }));
     let fixtures = || draft.fixtures.iter().rev();
     all.extend(fixtures().map(|(name, _)| Change::DropFixture { name: name.value.clone() }));
-    let several = fixtures().filter(|(_, fixture)| fixture.get("rows").is_some());
+    let several = fixtures().filter(|(_, one)| one.get("rows").is_some() && with_rows(one, 1) != *one);
     all.extend(several.map(|(name, _)| Change::OneRow { fixture: name.value.clone() }));
     all
 }
@@ -114,7 +114,7 @@ impl Change {
             Self::DropFixture { name } => case.draft.fixtures.retain(|(known, _)| known.value != *name),
             Self::OneRow { fixture } => {
                 for (_, node) in case.draft.fixtures.iter_mut().filter(|(name, _)| name.value == *fixture) {
-                    *node = without(node, "rows");
+                    *node = with_rows(node, 1);
                 }
             }
         }
@@ -215,19 +215,22 @@ mod tests {
     use std::path::Path;
 
     use super::{
-        super::{Failure, Pair, Refusal, Wanted, build},
+        super::{Failure, Pair, Places, Refusal, Wanted, build},
         *,
     };
+    use crate::scenario::Source;
 
     const SCENARIO: &str = "
 version: 1
 name: shop
 vars: {most: 3, unused: 1}
+data: {catalogue: {file: goods.csv}, prices: {file: prices.csv}}
 targets:
   db: {database: embedded, isolation: read_committed, lock_order: [a]}
   api: {http: 'http://127.0.0.1:1'}
 fixtures:
   shops: {table: shops, rows: '{{ 3 * concurrency }}'}
+  goods: {table: goods, data: catalogue}
   chairs: {table: chairs, per: shops, rows: 4}
 operations:
   buy:
@@ -247,16 +250,17 @@ invariants:
   kept: {sql: SELECT 6, expect: operations.buy.committed + operations.call.committed == 1, when: after}
 ";
 
-    fn tree() -> Node {
+    fn tree() -> (Source, Node) {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("shop.yaml");
         std::fs::write(&path, SCENARIO).expect("written");
-        crate::scenario::read_tree(&path, None).expect("a tree").1
+        crate::scenario::read_tree(&path, None).expect("a tree")
     }
 
     fn draft(one: &str, other: &str) -> Result<Draft, Refusal> {
         let failure = Failure::Invariant("kept".to_owned());
-        build(&tree(), &Pair { one, other }, &failure, 1, (Path::new("."), Path::new(".")))
+        let (source, tree) = tree();
+        build(&tree, &Pair { one, other }, &failure, 1, &Places { source: &source, to: Path::new(".") })
     }
 
     fn case(one: &str, other: &str) -> Case {
@@ -273,11 +277,15 @@ invariants:
             description: buy and pay break kept when they meet like this.
             vars: {most: 3}
 
+            data:
+              catalogue: {file: goods.csv}
+
             targets:
               db: {database: embedded, isolation: read_committed}
 
             fixtures:
               shops: {table: shops}
+              goods: {table: goods, data: catalogue, rows: 1}
               chairs: {table: chairs, per: shops, rows: 2}
 
             races:

@@ -52,6 +52,8 @@ pub struct Draft {
     /// Those that are mentioned are written.
     pub vars: Entries,
     pub secrets: Entries,
+    /// Data files; those that are mentioned are written.
+    pub data: Entries,
     /// The database, by its name among the targets.
     pub target: (Spanned<String>, Node),
     pub fixtures: Entries,
@@ -194,6 +196,14 @@ pub(super) fn with(node: &Node, key: &str, value: Node) -> Node {
         None => entries.push((Spanned::new(key.to_owned(), 0..0), value)),
     }
     named(entries)
+}
+
+/// A fixture with so many rows. One row is what a fixture has that doesn't say, unless a data file does.
+pub(super) fn with_rows(fixture: &Node, rows: i64) -> Node {
+    match rows {
+        1 if fixture.get("data").is_none() => without(fixture, "rows"),
+        _ => with(fixture, "rows", Node::new(0..0, NodeKind::Int(rows))),
+    }
 }
 
 /// The items of a list.

@@ -11,7 +11,7 @@ mod draft;
 mod random;
 mod write;
 
-pub use build::{Pair, Refusal, build};
+pub use build::{Pair, Places, Refusal, build};
 pub use change::{Change, changes};
 pub use draft::{Action, Case, Draft, Failure, Session, Step, Turn, Wanted};
 pub use random::pinned;

@@ -36,11 +36,15 @@ impl Draft {
         let rest = [named(self.fixtures.clone()), race.clone(), named(vec![self.target.clone()])];
         let vars = mentioned(&self.vars, &rest, "");
         let secrets = mentioned(&self.secrets, &rest, "secrets.");
+        let data = mentioned(&self.data, &rest, "");
         if !vars.is_empty() {
             entries.push(("vars", named(vars)));
         }
         if !secrets.is_empty() {
             entries.push(("secrets", named(secrets)));
+        }
+        if !data.is_empty() {
+            entries.push(("data", named(data)));
         }
         entries.push(("targets", named(vec![self.target.clone()])));
         if !self.fixtures.is_empty() {
