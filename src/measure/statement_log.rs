@@ -90,11 +90,11 @@ pub struct StatementLogFindings {
 }
 
 impl StatementLogRecorder {
-    /// A recorder for a declared order. Without one the log has deadlocks alone.
-    pub fn new(dialect: Dialect, lock_order: Vec<String>) -> Self {
+    /// A recorder for a declared order. Without statements the log has deadlocks alone.
+    pub fn new(dialect: Dialect, lock_order: Vec<String>, has_statements: bool) -> Self {
         Self {
             dialect,
-            has_statements: !lock_order.is_empty(),
+            has_statements,
             lock_order,
             texts: StatementTexts::new(dialect),
             sessions: HashMap::new(),

@@ -21,8 +21,7 @@ use crate::{
     measure::{RunResults, TargetInfo},
     plan::{Database, Plan},
     target::{
-        Connections, Endpoint, ServerFacts, Session, SessionSettings,
-        embedded::{StatementLog, StatementLogError},
+        Connections, Endpoint, ServerFacts, Session, SessionSettings, StatementLog, StatementLogError,
     },
 };
 
@@ -289,9 +288,12 @@ impl Opened {
         self.own.is_none() && self.info.schema.is_none()
     }
 
-    /// The log of a server of ours that was started with one.
+    /// The log of a server of ours that was started with one, or what a server of the user's may tell.
     pub fn statement_log(&self) -> Option<Result<StatementLog, StatementLogError>> {
-        self.own.as_ref()?.statement_log()
+        match &self.own {
+            Some(own) => own.statement_log(),
+            None => (self.endpoint.dialect() == Dialect::MySql).then(|| Ok(StatementLog::shared_mysql())),
+        }
     }
 
     /// Inserts fixture rows into tables that were there before, and records them.

@@ -210,7 +210,8 @@ impl Run<'_> {
             effects = Some(EffectState::begin(&plan, &mut opened.session).await);
         }
         stop_if_interrupted(self.stop)?;
-        let log = opened.as_ref().and_then(|opened| LogFollower::begin(&plan, opened));
+        let followed = opened.as_ref().filter(|_| !self.options.no_sampling);
+        let log = followed.and_then(|opened| LogFollower::begin(&plan, opened));
         let (mut sampling, deadlocks) = self.begin_watching(opened.as_mut()).await?;
 
         watcher.stage(&format!("connecting {} workers", plan.load.concurrency));

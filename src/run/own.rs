@@ -11,11 +11,8 @@ use crate::{
     fixture::{Entry, Ledger},
     plan::{Database, Location, Plan},
     target::{
-        Endpoint, create_database_file,
-        embedded::{
-            BinarySource, EmbeddedOptions, EmbeddedServer, PrivateFolder, ServerKind, StatementLog,
-            StatementLogError,
-        },
+        Endpoint, StatementLog, StatementLogError, create_database_file,
+        embedded::{BinarySource, EmbeddedOptions, EmbeddedServer, PrivateFolder, ServerKind},
         remove_database_file,
     },
 };

@@ -1,4 +1,4 @@
-//! Reads the log of a server of ours while the application is under load.
+//! Reads the server's log while the application is under load.
 //!
 //! On a thread of its own with a session of its own, so that neither the load nor the invariants wait for it.
 //! It begins before the load and ends when the services that the run started have ended.
@@ -9,12 +9,10 @@ use tokio::sync::oneshot;
 
 use super::{Trouble, database::Opened};
 use crate::{
+    dialect::Dialect,
     measure::{StatementLogFindings, StatementLogRecorder},
     plan::Plan,
-    target::{
-        Endpoint, Session, SessionSettings,
-        embedded::{StatementLog, StatementLogError},
-    },
+    target::{Endpoint, Session, SessionSettings, StatementLog, StatementLogError},
 };
 
 /// Pause between two looks into the log.
@@ -42,50 +40,60 @@ impl LogRead {
 }
 
 impl LogFollower {
-    /// Turns the log on and begins to read it; `None` where nothing is watched or there is no log of ours.
+    /// Turns the log on and begins to read it; `None` where nothing is watched or there is none that may be
+    /// read.
     ///
     /// # Errors
     /// When the log can't be turned on, in words.
     pub fn begin(plan: &Plan, opened: &Opened) -> Option<Result<Self, Trouble>> {
-        let log = opened.statement_log()?;
-        let order = plan.database.as_ref().map(|database| database.lock_order.clone()).unwrap_or_default();
-        let recorder = StatementLogRecorder::new(opened.endpoint.dialect(), order.clone());
-        let (endpoint, settings) = (opened.endpoint.clone(), opened.side_settings("log"));
-        Some(log.map_err(|error| Trouble::new(error.to_string())).and_then(|log| {
-            let followed = Followed { log, recorder, endpoint, settings, statements: !order.is_empty() };
-            Self::spawn(followed)
-        }))
+        if !plan.services.iter().any(|service| service.watched) {
+            return None;
+        }
+        let begun = opened.statement_log()?.and_then(|log| {
+            let order = plan.database.as_ref().map(|database| database.lock_order.clone());
+            Self::spawn(Followed {
+                log,
+                dialect: opened.endpoint.dialect(),
+                lock_order: order.unwrap_or_default(),
+                endpoint: opened.endpoint.clone(),
+                settings: opened.side_settings("log"),
+            })
+        });
+        match begun {
+            Err(StatementLogError::NotOffered) => None,
+            begun => Some(begun.map_err(|error| Trouble::new(error.to_string()))),
+        }
     }
 
-    fn spawn(followed: Followed) -> Result<Self, Trouble> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| Trouble::new(format!("no thread to read the server's log: {error}")))?;
+    fn spawn(followed: Followed) -> Result<Self, StatementLogError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
         let (tell, told) = mpsc::channel();
         let thread = std::thread::spawn(move || runtime.block_on(followed.read(&tell, stopped)));
-        let follower = Self { stop: Some(stop), thread: Some(thread) };
+        let mut follower = Self { stop: Some(stop), thread: Some(thread) };
         match told.recv() {
             Ok(()) => Ok(follower),
             // It has ended before it began.
-            Err(mpsc::RecvError) => match follower.end() {
-                LogRead { unknown: Some(unknown), .. } => Err(Trouble::new(unknown)),
-                LogRead { unknown: None, .. } => Err(Trouble::new("the server's log wasn't read")),
-            },
+            Err(mpsc::RecvError) => Err(match follower.joined() {
+                Some(Err(error)) => error,
+                _ => StatementLogError::Failed,
+            }),
         }
     }
 
     /// Reads the rest.
     pub fn end(mut self) -> LogRead {
-        let Some(thread) = self.stopped() else { return LogRead::default() };
-        match thread.join() {
-            Ok(Ok(findings)) => LogRead { findings: Some(findings), unknown: None },
-            Ok(Err(error)) => LogRead { findings: None, unknown: Some(error.to_string()) },
-            Err(_) => {
-                LogRead { findings: None, unknown: Some("reading the server's log failed".to_owned()) }
-            }
+        match self.joined() {
+            None => LogRead::default(),
+            Some(Ok(findings)) => LogRead { findings: Some(findings), unknown: None },
+            Some(Err(error)) => LogRead { findings: None, unknown: Some(error.to_string()) },
         }
+    }
+
+    /// What the thread came to; `None` when that was taken before.
+    fn joined(&mut self) -> Option<Result<StatementLogFindings, StatementLogError>> {
+        let thread = self.stopped()?;
+        Some(thread.join().unwrap_or(Err(StatementLogError::Failed)))
     }
 
     fn stopped(&mut self) -> Option<JoinHandle<Result<StatementLogFindings, StatementLogError>>> {
@@ -109,10 +117,10 @@ impl Drop for LogFollower {
 /// What the thread works with.
 struct Followed {
     log: StatementLog,
-    recorder: StatementLogRecorder,
+    dialect: Dialect,
+    lock_order: Vec<String>,
     endpoint: Endpoint,
     settings: SessionSettings,
-    statements: bool,
 }
 
 impl Followed {
@@ -121,11 +129,13 @@ impl Followed {
         begun: &mpsc::Sender<()>,
         mut stopped: oneshot::Receiver<()>,
     ) -> Result<StatementLogFindings, StatementLogError> {
-        let Self { mut log, mut recorder, endpoint, settings, statements } = self;
+        let Self { mut log, dialect, lock_order, endpoint, settings } = self;
         let mut session = Session::connect(&endpoint, &settings)
             .await
             .map_err(|error| StatementLogError::Unreachable(error.to_string()))?;
-        log.begin(&mut session, statements).await?;
+        // Without an order that is declared there is nothing to judge.
+        let has_statements = log.begin(&mut session, !lock_order.is_empty()).await?;
+        let mut recorder = StatementLogRecorder::new(dialect, lock_order, has_statements);
         // Who began it waits for this.
         let _ = begun.send(());
         while tokio::time::timeout(PAUSE, &mut stopped).await.is_err() {

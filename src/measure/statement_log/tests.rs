@@ -8,7 +8,7 @@ const LOCK_ORDER: &str = "SELECT 1 FROM orders WHERE id = 1 FOR UPDATE";
 const LOCK_TRACKER: &str = "UPDATE trackers SET n = 1 WHERE id = 1";
 
 fn recorder(dialect: Dialect) -> StatementLogRecorder {
-    StatementLogRecorder::new(dialect, ORDER.map(str::to_owned).into())
+    StatementLogRecorder::new(dialect, ORDER.map(str::to_owned).into(), true)
 }
 
 fn event(process: i32, transaction: Option<&str>, what: Logged) -> LoggedEvent {
@@ -155,7 +155,7 @@ fn a_deadlock_that_is_told_late_finds_the_transactions_that_have_ended() {
 
 #[test]
 fn without_an_order_deadlocks_are_told_by_the_statements_that_waited() {
-    let mut recorder = StatementLogRecorder::new(Dialect::Postgres, Vec::new());
+    let mut recorder = StatementLogRecorder::new(Dialect::Postgres, Vec::new(), false);
     recorder.add(event(7, Some("3/1"), deadlock()));
     let findings = recorder.finish();
     assert_eq!(findings.results, None);

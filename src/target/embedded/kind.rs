@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{EmbeddedOptions, binaries::Binaries, statement_log};
+use super::{super::statement_log, EmbeddedOptions, binaries::Binaries};
 
 /// A kind of server that can be started from programs on this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -13,7 +13,6 @@ mod folder;
 mod guard;
 mod kind;
 mod server;
-mod statement_log;
 mod user;
 
 pub use binaries::BinarySource;
@@ -22,4 +21,3 @@ pub use error::EmbeddedError;
 pub use folder::PrivateFolder;
 pub use kind::ServerKind;
 pub use server::{EmbeddedOptions, EmbeddedServer, remove_abandoned};
-pub use statement_log::{StatementLog, StatementLogError};

@@ -10,13 +10,13 @@ use super::{
     super::{
         log_limit::LogLimit,
         processes::{self, Where},
+        statement_log::{self, StatementLog, StatementLogError},
     },
     EmbeddedError, ServerKind,
     binaries::{self, BinarySource},
     cluster,
     folder::{PrivateFolder, is_ours, remove_folder},
     guard::Guard,
-    statement_log::{self, StatementLog, StatementLogError},
     user::ServerUser,
 };
 

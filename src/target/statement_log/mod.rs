@@ -1,11 +1,14 @@
-//! The log of a server of ours: every statement of every session, and every deadlock.
+//! A server's log: every statement of every session, and every deadlock.
 //!
 //! A running server's private folder comes in, [`crate::application::LoggedEvent`]s go out, in the order in
 //! which each session did them. The log is on between [`StatementLog::begin`] and [`StatementLog::end`] alone.
-//! It is read while it is written, and what was read is removed, so that it takes a bounded place. Absent on
+//! It is read while it is written, and what was read is removed, so that it takes a bounded place. On a server
+//! of the user's nothing is turned on or removed: what it tells anyway is read. Absent on
 //! purpose: what the statements lock, which `measure` finds out.
 
 mod mysql;
+mod mysql_entries;
+mod mysql_shared;
 mod postgres;
 mod tail;
 
@@ -15,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use super::ServerKind;
+use super::embedded::ServerKind;
 use crate::{
     application::LoggedEvent,
     target::{Failure, Session},
@@ -40,6 +43,10 @@ pub enum StatementLogError {
     Forbidden,
     #[error("the server's log can't be read: {0}")]
     Io(#[from] io::Error),
+    #[error("reading the server's log failed")]
+    Failed,
+    #[error("the server tells neither deadlocks nor statements")]
+    NotOffered,
     #[error("PostgreSQL {0} writes no log that can be read: 15 and later do")]
     TooOld(String),
 }
@@ -60,6 +67,7 @@ pub struct StatementLog {
 enum Place {
     Postgres(postgres::PostgresLog),
     MySql(mysql::MySqlLog),
+    Shared(mysql_shared::SharedLog),
 }
 
 /// What a server has to be started with, so that its log can be turned on later.
@@ -77,6 +85,11 @@ pub(super) fn said_at_start(folder: &Path) -> String {
 }
 
 impl StatementLog {
+    /// What MySQL and MariaDB tell on a server that isn't ours.
+    pub fn shared_mysql() -> Self {
+        Self { place: Place::Shared(mysql_shared::SharedLog::default()) }
+    }
+
     pub(super) fn new(kind: ServerKind, folder: &Path, version: &str) -> Result<Self, StatementLogError> {
         let folder: PathBuf = folder.to_owned();
         let place = match kind {
@@ -86,7 +99,7 @@ impl StatementLog {
         Ok(Self { place })
     }
 
-    /// Turns the log on: `statements` too, or deadlocks alone.
+    /// Turns the log on: `statements` too, or deadlocks alone. Tells whether statements will be read.
     ///
     /// # Errors
     /// When the server refuses, or its log can't be read.
@@ -94,11 +107,13 @@ impl StatementLog {
         &mut self,
         session: &mut Session,
         statements: bool,
-    ) -> Result<(), StatementLogError> {
+    ) -> Result<bool, StatementLogError> {
         match &mut self.place {
-            Place::Postgres(log) => log.begin(session, statements).await,
-            Place::MySql(log) => log.begin(session, statements).await,
+            Place::Postgres(log) => log.begin(session, statements).await?,
+            Place::MySql(log) => log.begin(session, statements).await?,
+            Place::Shared(log) => return log.begin(session, statements).await,
         }
+        Ok(statements)
     }
 
     /// Reads what came since the last time, and lets the server begin another file where it doesn't by
@@ -114,6 +129,7 @@ impl StatementLog {
         match &mut self.place {
             Place::Postgres(log) => Ok(log.read(tell)?),
             Place::MySql(log) => log.read(session, tell).await,
+            Place::Shared(log) => log.read(session, tell).await,
         }
     }
 
@@ -125,6 +141,10 @@ impl StatementLog {
         match &mut self.place {
             Place::Postgres(log) => log.end(session).await,
             Place::MySql(log) => log.end(session).await,
+            Place::Shared(log) => {
+                log.end();
+                Ok(())
+            }
         }
     }
 }

@@ -3,15 +3,11 @@
 //! A statement of several lines goes on until a line begins as an entry does. A statement that holds such a
 //! line itself would be taken for two.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    fs, io,
-    path::PathBuf,
-    time::Instant,
-};
+use std::{collections::BTreeSet, fs, io, path::PathBuf, time::Instant};
 
 use super::{
     LARGEST_FILE, LONGEST_TURN, MOST_UNREAD, PAUSE, StatementLogError,
+    mysql_entries::{Entry, Users, circle, is_command},
     tail::{Line, Tail},
 };
 use crate::{
@@ -19,27 +15,6 @@ use crate::{
     target::{Session, mysql::latest_deadlock},
 };
 
-/// Commands that carry a statement out.
-const STATEMENTS: [&str; 2] = ["Query", "Execute"];
-/// Commands after which a session has no transaction.
-const ENDS: [&str; 4] = ["Connect", "Quit", "Reset connection", "Change user"];
-/// Others that begin an entry.
-const OTHERS: [&str; 14] = [
-    "Prepare",
-    "Close stmt",
-    "Long Data",
-    "Reset stmt",
-    "Fetch",
-    "Init DB",
-    "Field List",
-    "Ping",
-    "Statistics",
-    "Processlist",
-    "Set option",
-    "Kill",
-    "Sleep",
-    "Bulk_Execute",
-];
 const DEADLOCK_BEGINS: &str = "deadlock detected, dumping detailed information";
 const DEADLOCK_ENDS: &str = "*** WE ROLL BACK TRANSACTION (";
 /// Of the text of one deadlock no more is kept.
@@ -61,19 +36,10 @@ pub(super) struct MySqlLog {
     files: u32,
     statements: Option<Tail>,
     errors: Option<Tail>,
-    /// Users by connection.
-    users: HashMap<i32, String>,
+    users: Users,
     /// The entry whose end isn't known yet.
     begun: Option<Entry>,
     deadlock: Option<String>,
-}
-
-/// An entry of the general log.
-#[derive(Debug, PartialEq, Eq)]
-struct Entry {
-    thread: i32,
-    command: String,
-    argument: String,
 }
 
 impl MySqlLog {
@@ -83,7 +49,7 @@ impl MySqlLog {
             files: 0,
             statements: None,
             errors: None,
-            users: HashMap::new(),
+            users: Users::default(),
             begun: None,
             deadlock: None,
         }
@@ -104,7 +70,7 @@ impl MySqlLog {
                 && let (Some(id), Some(user)) =
                     (id.as_i64().and_then(|id| i32::try_from(id).ok()), user.as_str())
             {
-                self.users.insert(id, user.to_owned());
+                self.users.add(id, user);
             }
         }
         let path = self.next_file(session).await?;
@@ -157,21 +123,8 @@ impl MySqlLog {
             }
             self.read_statements(&ours, tell)?;
         }
-        for waits in deadlocks {
-            let victim = waits.first().map_or(0, |wait| wait.process);
-            tell(self.event(victim, &ours, Logged::Deadlock(waits)));
-        }
+        deadlocks.into_iter().for_each(|waits| tell(self.users.deadlock(waits, &ours)));
         Ok(())
-    }
-
-    fn event(&self, thread: i32, ours: &BTreeSet<i32>, what: Logged) -> LoggedEvent {
-        LoggedEvent {
-            process: thread,
-            name: self.users.get(&thread).cloned().unwrap_or_default(),
-            is_ours: ours.contains(&thread),
-            transaction: None,
-            what,
-        }
     }
 
     fn read_statements(
@@ -184,7 +137,7 @@ impl MySqlLog {
         if unread > MOST_UNREAD {
             tail.skip()?;
             self.begun = None;
-            tell(self.event(0, ours, Logged::Gap));
+            tell(self.users.event(0, ours, Logged::Gap));
         }
         let read = tail.read(&mut |line| match line {
             Line::Whole(line) => {
@@ -192,7 +145,9 @@ impl MySqlLog {
                 match entry(&line) {
                     Some(next) => {
                         let before = self.begun.replace(next);
-                        self.told(before, ours, tell);
+                        if let Some(before) = before {
+                            self.users.told(before, ours, tell);
+                        }
                     }
                     None => {
                         if let Some(begun) = &mut self.begun {
@@ -204,33 +159,17 @@ impl MySqlLog {
             }
             Line::TooLong => {
                 self.begun = None;
-                tell(self.event(0, ours, Logged::Gap));
+                tell(self.users.event(0, ours, Logged::Gap));
             }
         });
         self.statements = Some(tail);
         read?;
         // The server writes an entry as a whole, unless it is larger than its buffer of 4 kB: cut here, such a
         // one isn't understood, and its transaction not judged.
-        let last = self.begun.take();
-        self.told(last, ours, tell);
+        if let Some(last) = self.begun.take() {
+            self.users.told(last, ours, tell);
+        }
         Ok(())
-    }
-
-    fn told(&mut self, entry: Option<Entry>, ours: &BTreeSet<i32>, tell: &mut dyn FnMut(LoggedEvent)) {
-        let Some(Entry { thread, command, argument }) = entry else { return };
-        if command == "Connect"
-            && let Some((user, _)) = argument.split_once('@')
-        {
-            self.users.insert(thread, user.to_owned());
-        }
-        if STATEMENTS.contains(&command.as_str()) {
-            tell(self.event(thread, ours, Logged::Statement(argument)));
-        } else if ENDS.contains(&command.as_str()) {
-            tell(self.event(thread, ours, Logged::Ended));
-        }
-        if command == "Quit" {
-            self.users.remove(&thread);
-        }
     }
 
     fn read_errors(&mut self, tell: &mut dyn FnMut(Vec<LoggedWait>)) -> io::Result<()> {
@@ -251,7 +190,7 @@ impl MySqlLog {
             text.push_str(line);
             text.push('\n');
             if line.starts_with(DEADLOCK_ENDS) {
-                tell(waits(text));
+                tell(latest_deadlock(text).as_ref().map(circle).unwrap_or_default());
                 *deadlock = None;
             }
         })
@@ -272,8 +211,11 @@ fn entry(line: &str) -> Option<Entry> {
     let (thread, rest) = rest.trim_start_matches(' ').split_once(' ')?;
     let thread = thread.parse().ok()?;
     let (command, argument) = rest.split_once('\t').unwrap_or((rest, ""));
-    let begins_entry = [&STATEMENTS[..], &ENDS, &OTHERS].iter().any(|list| list.contains(&command));
-    begins_entry.then(|| Entry { thread, command: command.to_owned(), argument: argument.to_owned() })
+    is_command(command).then(|| Entry {
+        thread,
+        command: command.to_owned(),
+        argument: argument.to_owned(),
+    })
 }
 
 /// Without `2026-11-25 19:22:55 6 [Note] InnoDB: ` or, of MySQL, `… [Note] [MY-012469] [InnoDB] `.
@@ -285,25 +227,6 @@ fn without_head(line: &str) -> &str {
     rest.strip_prefix("InnoDB: ")
         .or_else(|| rest.split_once(" [InnoDB] ").map(|(_, rest)| rest))
         .unwrap_or(line)
-}
-
-/// The circle that begins with the victim; empty when the text doesn't tell it.
-fn waits(text: &str) -> Vec<LoggedWait> {
-    let Some(deadlock) = latest_deadlock(text) else { return Vec::new() };
-    let mut waits = Vec::new();
-    let mut next = deadlock.victim;
-    while let Some(index) = next.filter(|_| waits.len() < deadlock.transactions.len()) {
-        let one = &deadlock.transactions[index];
-        let lock = one.waits_for.as_ref();
-        waits.push(LoggedWait {
-            process: one.thread,
-            statement: one.statement.clone(),
-            mode: lock.map(|lock| lock.mode.clone()).unwrap_or_default(),
-            table: lock.map(|lock| lock.table.clone()),
-        });
-        next = one.blocked_by.filter(|blocker| Some(*blocker) != deadlock.victim);
-    }
-    waits
 }
 
 #[cfg(test)]
@@ -357,7 +280,7 @@ mod tests {
     #[test]
     fn deadlocks_of_the_error_log_are_circles() {
         let folder = tempfile::tempdir().expect("a folder");
-        let text = include_str!("../../../../tests/data/innodb/mariadb-10.11-error-log.txt");
+        let text = include_str!("../../../tests/data/innodb/mariadb-10.11-error-log.txt");
         fs::write(folder.path().join("log"), text).expect("written");
         let mut log = MySqlLog::new(folder.path().to_owned());
         log.errors = Some(Tail::open(&folder.path().join("log")).expect("opened"));
