@@ -6,9 +6,10 @@
 mod shop_support;
 mod support;
 
+use deadheat::target::embedded::{BinarySource, EmbeddedOptions, EmbeddedServer, ServerKind};
 use serde_json::Value;
 use shop_support::shop;
-use support::{Program, TestDatabase, file, json, mysql, text};
+use support::{Program, TestDatabase, file, json, mysql, sql, text, value, wait_for};
 
 /// Failures of payments, one after the other: nobody ever waits for anybody.
 const ALONE: &str = "
@@ -107,6 +108,33 @@ fn each_transaction_is_judged_on_a_mariadb_of_the_users_that_tells_its_statement
     each_transaction_is_judged(telling().url());
 }
 
+/// A PostgreSQL of the user's that tells everything: its log is written as JSON, in small files.
+fn telling_postgres() -> EmbeddedServer {
+    let kind = ServerKind::Postgres;
+    let options = EmbeddedOptions {
+        kind,
+        max_connections: 40,
+        binaries: BinarySource::from_env(kind),
+        // With what it takes to write a log at all.
+        has_log: true,
+        ..EmbeddedOptions::default()
+    };
+    let server = EmbeddedServer::start(&options, &mut |_| Ok(()), &mut |_| {}).expect("a server");
+    for setting in ["log_destination = 'jsonlog'", "log_statement = 'all'", "log_rotation_size = '64kB'"] {
+        sql(&server, &format!("ALTER SYSTEM SET {setting}"));
+    }
+    sql(&server, "SELECT pg_reload_conf()");
+    wait_for("its file", || value(&server, "pg_current_logfile('jsonlog') IS NOT NULL") == "true");
+    server
+}
+
+#[test]
+fn each_transaction_is_judged_on_a_postgres_of_the_users_that_tells_its_statements() {
+    let server = telling_postgres();
+    each_transaction_is_judged(&server.url());
+    server.stop().expect("stopped");
+}
+
 #[test]
 fn a_mariadb_of_the_users_that_tells_no_statements_has_no_log() {
     let database = mysql(&[]);
@@ -174,6 +202,13 @@ fn deadlocks_are_explained_on_postgres() {
 #[test]
 fn deadlocks_are_explained_on_mariadb() {
     deadlocks_are_explained("embedded:mysql");
+}
+
+#[test]
+fn deadlocks_are_explained_on_a_postgres_of_the_users() {
+    let server = telling_postgres();
+    deadlocks_are_explained(&server.url());
+    server.stop().expect("stopped");
 }
 
 /// The engine keeps the latest one alone: of those that follow each other fast, some aren't read.

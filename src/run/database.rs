@@ -292,7 +292,7 @@ impl Opened {
     pub fn statement_log(&self) -> Option<Result<StatementLog, StatementLogError>> {
         match &self.own {
             Some(own) => own.statement_log(),
-            None => (self.endpoint.dialect() == Dialect::MySql).then(|| Ok(StatementLog::shared_mysql())),
+            None => StatementLog::shared(self.endpoint.dialect()).map(Ok),
         }
     }
 

@@ -10,6 +10,7 @@ mod mysql;
 mod mysql_entries;
 mod mysql_shared;
 mod postgres;
+mod postgres_shared;
 mod tail;
 
 use std::{
@@ -21,6 +22,7 @@ use std::{
 use super::embedded::ServerKind;
 use crate::{
     application::LoggedEvent,
+    dialect::Dialect,
     target::{Failure, Session},
 };
 
@@ -67,7 +69,8 @@ pub struct StatementLog {
 enum Place {
     Postgres(postgres::PostgresLog),
     MySql(mysql::MySqlLog),
-    Shared(mysql_shared::SharedLog),
+    SharedPostgres(postgres_shared::SharedLog),
+    SharedMySql(mysql_shared::SharedLog),
 }
 
 /// What a server has to be started with, so that its log can be turned on later.
@@ -85,9 +88,14 @@ pub(super) fn said_at_start(folder: &Path) -> String {
 }
 
 impl StatementLog {
-    /// What MySQL and MariaDB tell on a server that isn't ours.
-    pub fn shared_mysql() -> Self {
-        Self { place: Place::Shared(mysql_shared::SharedLog::default()) }
+    /// What a server tells that isn't ours; `None`: nothing of the kind.
+    pub fn shared(dialect: Dialect) -> Option<Self> {
+        let place = match dialect {
+            Dialect::Postgres => Place::SharedPostgres(postgres_shared::SharedLog::default()),
+            Dialect::MySql => Place::SharedMySql(mysql_shared::SharedLog::default()),
+            Dialect::Sqlite => return None,
+        };
+        Some(Self { place })
     }
 
     pub(super) fn new(kind: ServerKind, folder: &Path, version: &str) -> Result<Self, StatementLogError> {
@@ -111,7 +119,8 @@ impl StatementLog {
         match &mut self.place {
             Place::Postgres(log) => log.begin(session, statements).await?,
             Place::MySql(log) => log.begin(session, statements).await?,
-            Place::Shared(log) => return log.begin(session, statements).await,
+            Place::SharedPostgres(log) => return log.begin(session, statements).await,
+            Place::SharedMySql(log) => return log.begin(session, statements).await,
         }
         Ok(statements)
     }
@@ -129,7 +138,8 @@ impl StatementLog {
         match &mut self.place {
             Place::Postgres(log) => Ok(log.read(tell)?),
             Place::MySql(log) => log.read(session, tell).await,
-            Place::Shared(log) => log.read(session, tell).await,
+            Place::SharedPostgres(log) => log.read(session, tell).await,
+            Place::SharedMySql(log) => log.read(session, tell).await,
         }
     }
 
@@ -141,7 +151,8 @@ impl StatementLog {
         match &mut self.place {
             Place::Postgres(log) => log.end(session).await,
             Place::MySql(log) => log.end(session).await,
-            Place::Shared(log) => {
+            Place::SharedPostgres(_) => Ok(()),
+            Place::SharedMySql(log) => {
                 log.end();
                 Ok(())
             }

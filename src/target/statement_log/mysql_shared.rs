@@ -4,7 +4,10 @@
 //! The table has no key and is read in its order, from the row after the last one: each look reads over all
 //! that came before, and the next one waits the longer for it.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Instant,
+};
 
 use super::{
     StatementLogError,
@@ -24,6 +27,10 @@ const REST: u32 = 10;
 /// What may be read, and how far it was.
 #[derive(Debug, Default)]
 pub(super) struct SharedLog {
+    /// The log is of the whole server.
+    database: String,
+    /// Databases by connection, as far as they are known.
+    databases: HashMap<i32, String>,
     users: Users,
     /// Deadlocks that the server had counted; `None`: the engine's status may not be read.
     deadlocks: Option<u64>,
@@ -46,6 +53,7 @@ impl SharedLog {
         if statements && writes_table(session).await? {
             // One who may not read it has no log.
             self.rows = rows(session).await.ok();
+            self.read_connections(session).await?;
         }
         match (self.deadlocks, self.rows) {
             (None, None) => Err(StatementLogError::NotOffered),
@@ -76,6 +84,39 @@ impl SharedLog {
     /// The next look is the last one, and doesn't wait.
     pub fn end(&mut self) {
         self.rests_until = None;
+    }
+
+    /// Which database each connection works on by now.
+    async fn read_connections(&mut self, session: &mut Session) -> Result<(), Failure> {
+        let asked = "SELECT CAST(id AS SIGNED), COALESCE(db, '') FROM information_schema.processlist";
+        for row in &session.query(asked, &[]).await?.rows {
+            if let [id, database] = row.values()
+                && let (Some(id), Some(database)) =
+                    (id.as_i64().and_then(|id| i32::try_from(id).ok()), database.as_str())
+            {
+                self.databases.insert(id, database.to_owned());
+            }
+        }
+        let own = session.query("SELECT DATABASE()", &[]).await?.single();
+        self.database = own.as_str().unwrap_or_default().to_owned();
+        Ok(())
+    }
+
+    /// Notes which database a connection works on from now on, and tells whether it is the run's or may be.
+    fn is_of_the_run(&mut self, entry: &Entry) -> bool {
+        let database = match entry.command.as_str() {
+            "Connect" => database_of(&entry.argument),
+            "Init DB" => Some(entry.argument.as_str()),
+            _ => None,
+        };
+        if let Some(database) = database {
+            self.databases.insert(entry.thread, database.to_owned());
+        }
+        let known = match entry.command.as_str() {
+            "Quit" => self.databases.remove(&entry.thread),
+            _ => self.databases.get(&entry.thread).cloned(),
+        };
+        known.is_none_or(|known| known.is_empty() || known == self.database)
     }
 
     /// The latest deadlock, when there is one since the last look.
@@ -110,7 +151,9 @@ impl SharedLog {
         }
         self.rows = Some(read + table.rows.len() as u64);
         for row in &table.rows {
-            let Some((user, entry)) = entry(row) else { continue };
+            let Some((user, entry)) = entry(row).filter(|(_, entry)| self.is_of_the_run(entry)) else {
+                continue;
+            };
             self.users.add(entry.thread, &user);
             self.users.told(entry, ours, tell);
         }
@@ -132,6 +175,11 @@ fn user_of(user_host: &str) -> &str {
     named.map_or("", |(user, _)| user)
 }
 
+/// `app@localhost on shop using TCP/IP`.
+fn database_of(connected: &str) -> Option<&str> {
+    connected.split_once(" on ")?.1.rsplit_once(" using ").map(|(database, _)| database)
+}
+
 async fn writes_table(session: &mut Session) -> Result<bool, Failure> {
     let asked = "SELECT @@GLOBAL.general_log = 1 AND FIND_IN_SET('TABLE', @@GLOBAL.log_output) > 0";
     Ok(session.query(asked, &[]).await?.single().as_i64() == Some(1))
@@ -151,5 +199,21 @@ mod tests {
         assert_eq!(user_of("app[app] @ localhost []"), "app");
         assert_eq!(user_of("[shop] @ localhost [127.0.0.1]"), "shop");
         assert_eq!(user_of("strange"), "");
+    }
+
+    #[test]
+    fn connections_of_other_databases_are_left_out() {
+        let mut log = SharedLog { database: "shop".to_owned(), ..SharedLog::default() };
+        let mut is_ours = |thread, command: &str, argument: &str| {
+            let (command, argument) = (command.to_owned(), argument.to_owned());
+            log.is_of_the_run(&Entry { thread, command, argument })
+        };
+        assert!(is_ours(1, "Connect", "app@localhost on shop using TCP/IP"));
+        assert!(!is_ours(2, "Connect", "app@localhost on other using Socket"));
+        assert!(!is_ours(2, "Query", "SELECT 1"));
+        assert!(is_ours(2, "Init DB", "shop"));
+        assert!(is_ours(2, "Query", "SELECT 1"));
+        assert!(is_ours(3, "Connect", "app@localhost on  using Socket"), "it may name the run's tables");
+        assert!(is_ours(4, "Query", "SELECT 1"), "nothing is known of it");
     }
 }

@@ -69,6 +69,8 @@ struct Entry {
     application_name: String,
     #[serde(default)]
     backend_type: String,
+    #[serde(default)]
+    dbname: String,
 }
 
 impl PostgresLog {
@@ -151,7 +153,7 @@ impl PostgresLog {
             }
             let current = self.current.as_mut().expect("it was opened above");
             current.read(&mut |line| match line {
-                Line::Whole(line) => event(line).into_iter().for_each(&mut *tell),
+                Line::Whole(line) => event(line, None).into_iter().for_each(&mut *tell),
                 Line::TooLong => tell(gap()),
             })?;
             // NB: the server begins a new file before it writes into it, and then writes no more into this one.
@@ -174,18 +176,19 @@ async fn set(session: &mut Session, name: &str, value: Option<&str>) -> Result<(
     session.script("SELECT pg_reload_conf()").await
 }
 
-fn gap() -> LoggedEvent {
+pub(super) fn gap() -> LoggedEvent {
     LoggedEvent { process: 0, name: String::new(), is_ours: false, transaction: None, what: Logged::Gap }
 }
 
-/// What a line tells.
-fn event(line: &[u8]) -> Option<LoggedEvent> {
+/// What a line tells, of this database alone when one is named.
+pub(super) fn event(line: &[u8], database: Option<&str>) -> Option<LoggedEvent> {
     let entry: Entry = match serde_json::from_slice(line) {
         Ok(entry) => entry,
         // A text in another encoding: the statement isn't known.
         Err(_) => return Some(gap()),
     };
-    if entry.backend_type != "client backend" {
+    let is_of_another = database.is_some_and(|database| entry.dbname != database);
+    if entry.backend_type != "client backend" || is_of_another {
         return None;
     }
     let what = if entry.error_severity == "LOG" {
@@ -240,7 +243,7 @@ mod tests {
     use super::*;
 
     fn line(text: &str) -> Option<LoggedEvent> {
-        event(text.as_bytes())
+        event(text.as_bytes(), None)
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::{
 
 /// A longer line is left out.
 const LONGEST_LINE: usize = 4 << 20;
-const CHUNK: usize = 256 << 10;
+pub(super) const CHUNK: usize = 256 << 10;
 
 /// What a line of a file is.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,20 +18,53 @@ pub(super) enum Line<'a> {
     TooLong,
 }
 
-/// A file and how far it was read.
-#[derive(Debug)]
-pub(super) struct Tail {
-    path: PathBuf,
-    file: File,
+/// Lines that come in pieces.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
     /// The beginning of a line whose end isn't written yet.
     begun: Vec<u8>,
     is_too_long: bool,
 }
 
+impl Lines {
+    /// Adds what comes next, and hands over the lines that are whole now.
+    pub fn add(&mut self, mut rest: &[u8], tell: &mut dyn FnMut(Line<'_>)) {
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            let (line, after) = (&rest[..end], &rest[end + 1..]);
+            rest = after;
+            self.add_part(line);
+            if std::mem::take(&mut self.is_too_long) {
+                tell(Line::TooLong);
+            } else {
+                tell(Line::Whole(&self.begun));
+            }
+            self.begun.clear();
+        }
+        self.add_part(rest);
+    }
+
+    fn add_part(&mut self, part: &[u8]) {
+        if self.is_too_long || self.begun.len() + part.len() > LONGEST_LINE {
+            self.is_too_long = true;
+            self.begun.clear();
+        } else {
+            self.begun.extend_from_slice(part);
+        }
+    }
+}
+
+/// A file and how far it was read.
+#[derive(Debug)]
+pub(super) struct Tail {
+    path: PathBuf,
+    file: File,
+    lines: Lines,
+}
+
 impl Tail {
     /// From the file's beginning.
     pub fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { path: path.to_owned(), file: File::open(path)?, begun: Vec::new(), is_too_long: false })
+        Ok(Self { path: path.to_owned(), file: File::open(path)?, lines: Lines::default() })
     }
 
     /// From the file's end.
@@ -54,7 +87,7 @@ impl Tail {
     /// Leaves out what is there by now.
     pub fn skip(&mut self) -> io::Result<()> {
         self.file.seek(SeekFrom::End(0))?;
-        self.begun.clear();
+        self.lines = Lines::default();
         Ok(())
     }
 
@@ -62,32 +95,10 @@ impl Tail {
     pub fn read(&mut self, tell: &mut dyn FnMut(Line<'_>)) -> io::Result<()> {
         let mut chunk = vec![0; CHUNK];
         loop {
-            let read = self.file.read(&mut chunk)?;
-            if read == 0 {
-                return Ok(());
+            match self.file.read(&mut chunk)? {
+                0 => return Ok(()),
+                read => self.lines.add(&chunk[..read], tell),
             }
-            let mut rest = &chunk[..read];
-            while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-                let (line, after) = (&rest[..end], &rest[end + 1..]);
-                rest = after;
-                self.add(line);
-                if std::mem::take(&mut self.is_too_long) {
-                    tell(Line::TooLong);
-                } else {
-                    tell(Line::Whole(&self.begun));
-                }
-                self.begun.clear();
-            }
-            self.add(rest);
-        }
-    }
-
-    fn add(&mut self, part: &[u8]) {
-        if self.is_too_long || self.begun.len() + part.len() > LONGEST_LINE {
-            self.is_too_long = true;
-            self.begun.clear();
-        } else {
-            self.begun.extend_from_slice(part);
         }
     }
 }
