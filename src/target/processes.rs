@@ -74,10 +74,24 @@ pub(super) fn signal(process: u32, signal: &str) {
     let _ = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
 }
 
+/// True for a guard itself. A part of its script has its arguments too, and outlives it when it is killed.
+fn leads_its_group(process: u32) -> bool {
+    let number = process.to_string();
+    let group = match fs::read_to_string(format!("/proc/{process}/stat")) {
+        // `7 (sh) S 1 7 …`: name in brackets, state, parent, group.
+        Ok(told) => told.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(2).map(str::to_owned)),
+        Err(_) => {
+            let listed = Command::new("ps").args(["-o", "pgid=", "-p", &number]).output();
+            listed.ok().map(|listed| String::from_utf8_lossy(&listed.stdout).trim().to_owned())
+        }
+    };
+    group.is_some_and(|group| group == number)
+}
+
 /// Waits until no guard of a folder is left. False when that takes too long.
 pub(super) fn guard_has_ended(folder: &str) -> bool {
     let begun = Instant::now();
-    while !mentioning(Where::Arguments, &[GUARD, folder]).is_empty() {
+    while mentioning(Where::Arguments, &[GUARD, folder]).into_iter().any(leads_its_group) {
         if begun.elapsed() > LONGEST_STOP {
             return false;
         }

@@ -215,7 +215,9 @@ mod tests {
         wait_for("its processes", || alive().len() > 3);
         service.guard.kill().expect("killed");
         service.guard.wait().expect("it ended");
+        let begun = Instant::now();
         StartedService::remove_abandoned(&recorded).expect("removed");
+        assert!(begun.elapsed() < Duration::from_secs(10), "nobody waits for a guard that is gone");
         assert!(!recorded.exists() && alive().is_empty());
         assert!(StartedService::remove_abandoned(Path::new("/etc")).is_err(), "not ours");
     }
