@@ -168,6 +168,7 @@ operations:
     steps:
       - sql: UPDATE two SET n = {{ card.limits }} WHERE id = {{ drawn.number }}
       - sql: UPDATE two SET n = {{ drawn.nothing + 1 }}
+      - sql: UPDATE two SET n = {{ next(cards).limits }}, m = {{ pick(own).numbr ~ "next(cards).limits" }}
 load: {concurrency: 2, iterations: 21}
 "#,
     );

@@ -10,7 +10,9 @@ use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
 use rand::RngExt;
 
 use super::{
-    Frame, Names, functions,
+    Frame, Names,
+    columns::unknown_column,
+    functions,
     kind::{Kind, scaled, simple},
 };
 
@@ -102,7 +104,7 @@ impl Expression {
             let similar = names.similar(&name);
             return Err(ExpressionError::UnknownName { name, similar });
         }
-        if let Some(error) = unknown_column(expression, names) {
+        if let Some(error) = unknown_column(source, expression, names) {
             return Err(error);
         }
         if let Some(kind) = simple(source, names) {
@@ -235,29 +237,6 @@ impl Expression {
     fn error(&self, message: &str) -> EvaluationError {
         EvaluationError { expression: self.source.to_string(), message: message.to_owned() }
     }
-}
-
-/// A column that a row of a data file doesn't have.
-fn unknown_column(
-    expression: &minijinja::Expression<'static, 'static>,
-    names: &Names,
-) -> Option<ExpressionError> {
-    if !names.know_columns() {
-        return None;
-    }
-    let mut paths: Vec<String> = expression.undeclared_variables(true).into_iter().collect();
-    paths.sort_unstable();
-    paths.iter().find_map(|path| {
-        let (name, rest) = path.split_once('.')?;
-        let column = rest.split('.').next()?;
-        let known: Vec<String> = names.columns(name)?.iter().map(|column| column.to_string()).collect();
-        let is_unknown = known.iter().all(|one| one != column);
-        is_unknown.then(|| ExpressionError::UnknownColumn {
-            name: name.to_owned(),
-            column: column.to_owned(),
-            known,
-        })
-    })
 }
 
 /// Operators, filters, attributes and brackets outside of quoted texts, not fewer than there are.

@@ -22,6 +22,8 @@ pub struct Names {
     slots: Vec<Box<str>>,
     /// The columns of names that stand for rows of a data file.
     columns: Vec<(usize, Arc<[Box<str>]>)>,
+    /// The columns of names that stand for data files: of each row that is drawn from them.
+    files: Vec<(usize, Arc<[Box<str>]>)>,
 }
 
 impl Names {
@@ -38,6 +40,7 @@ impl Names {
         };
         // It may stand for something else from here on.
         self.columns.retain(|(known, _)| *known != slot);
+        self.files.retain(|(known, _)| *known != slot);
         slot
     }
 
@@ -48,14 +51,30 @@ impl Names {
         slot
     }
 
-    /// True when there are rows whose columns are known.
-    pub fn know_columns(&self) -> bool {
-        !self.columns.is_empty()
+    /// The same for a data file.
+    pub fn declare_file(&mut self, name: &str, columns: Arc<[Box<str>]>) -> usize {
+        let slot = self.declare(name);
+        self.files.push((slot, columns));
+        slot
     }
 
-    /// The columns of a name, where they are known.
+    /// True when there are rows whose columns are known.
+    pub fn know_columns(&self) -> bool {
+        !self.columns.is_empty() || !self.files.is_empty()
+    }
+
+    /// The columns of a row, where they are known.
     pub fn columns(&self, name: &str) -> Option<&[Box<str>]> {
-        let mut known = self.columns.iter();
+        self.known(&self.columns, name)
+    }
+
+    /// The columns of the rows of a data file.
+    pub fn columns_of_file(&self, name: &str) -> Option<&[Box<str>]> {
+        self.known(&self.files, name)
+    }
+
+    fn known<'a>(&self, known: &'a [(usize, Arc<[Box<str>]>)], name: &str) -> Option<&'a [Box<str>]> {
+        let mut known = known.iter();
         known.find(|(slot, _)| *self.slots[*slot] == *name).map(|(_, columns)| &**columns)
     }
 

@@ -4,6 +4,7 @@
 //! names stand for; the random numbers and the moment enter with it, so that nothing here reads
 //! a clock or draws on its own. Absent on purpose: SQL, which `plan` builds from the segments.
 
+mod columns;
 mod compiled;
 mod data;
 mod fake;

@@ -79,6 +79,7 @@ pub(super) fn compile(scope: &mut Scope<'_>) -> Option<Vec<DataFile>> {
             continue;
         };
         constant(scope, &name.value, Value::from_dyn_object(Arc::clone(&rows)));
+        scope.globals.declare_file(&name.value, Arc::clone(rows.columns()));
         scope.data.insert(name.value.clone(), Arc::clone(&rows));
         if let Some(files) = &mut files {
             files.push(DataFile { file: written.file.value.clone(), rows });
