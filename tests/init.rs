@@ -75,6 +75,7 @@ fn mistakes_are_said_and_nothing_is_replaced() {
     assert!(again.stderr.contains("first.yaml is there already"), "{}", again.stderr);
     for (arguments, said) in [
         (&["init", "a/b"][..], "`a/b` is no name for a scenario"),
+        (&["init", "a.toml"], "the file's ending is added: `deadheat init a --toml`"),
         (&["init", "x", "--table", "Robert'); DROP"], "is no name for a table"),
         (&["init", "x", "--http", "http://h/\"x"], "can't stand in a scenario"),
         (&["init", "--from-db", "sqlite:nowhere.db"], "there is no file nowhere.db"),

@@ -83,14 +83,15 @@ type Refused = (Trouble, u8);
 /// The name of a scenario is the name of its file.
 fn check_name(name: &str) -> Result<(), Refused> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    match !name.is_empty() && !name.starts_with('-') && name.len() <= 60 && name.chars().all(plain) {
-        true => Ok(()),
-        false => Err((
-            Trouble::new(format!("`{name}` is no name for a scenario"))
-                .hint("use letters, digits, `-` and `_`"),
-            status::USAGE,
-        )),
+    if !name.is_empty() && !name.starts_with('-') && name.len() <= 60 && name.chars().all(plain) {
+        return Ok(());
     }
+    let hint = match name.rsplit_once('.') {
+        Some((stem, "yaml" | "yml")) => format!("the file's ending is added: `deadheat init {stem}`"),
+        Some((stem, "toml")) => format!("the file's ending is added: `deadheat init {stem} --toml`"),
+        _ => "use letters, digits, `-` and `_`".to_owned(),
+    };
+    Err((Trouble::new(format!("`{name}` is no name for a scenario")).hint(hint), status::USAGE))
 }
 
 fn files(arguments: &InitArguments) -> Result<Files, Refused> {
