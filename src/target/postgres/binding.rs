@@ -1,81 +1,19 @@
 //! Values as parameters, each in the type that the server found for its place.
 //!
-//! Every type that has an encoder here is sent in its binary form. The others are
-//! [`ParameterType::Foreign`]: the session sends them as text and lets the server cast.
+//! Every type that has an encoder here is sent in its binary form. The others are not
+//! [bindable](is_bindable): the session sends them as text and lets the server cast.
 
 use minijinja::value::ValueKind;
 use sqlx::{
     Arguments, Encode, Postgres, Type, TypeInfo,
     encode::IsNull,
     error::BoxDynError,
-    postgres::{PgArgumentBuffer, PgArguments, PgTypeInfo, PgTypeKind},
+    postgres::{PgArgumentBuffer, PgArguments, PgTypeInfo},
     types::{Decimal, Json, Uuid, chrono},
 };
 
+use super::data_type::DataType;
 use crate::expression::{Value, to_json, to_text};
-
-/// How a parameter is encoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ParameterType {
-    Bool,
-    Int2,
-    Int4,
-    Int8,
-    Float4,
-    Float8,
-    Numeric,
-    Uuid,
-    Json,
-    Timestamptz,
-    Timestamp,
-    Date,
-    Time,
-    Bytea,
-    /// Text, and every type whose binary form is its text: varchar, name, enums, xml.
-    Text,
-    BoolArray,
-    Int4Array,
-    Int8Array,
-    Float8Array,
-    NumericArray,
-    UuidArray,
-    TextArray,
-    TimestamptzArray,
-    /// Sent as text and cast by the server.
-    Foreign,
-}
-
-impl ParameterType {
-    pub(super) fn of(info: &PgTypeInfo) -> Self {
-        match info.name() {
-            "BOOL" => Self::Bool,
-            "INT2" => Self::Int2,
-            "INT4" => Self::Int4,
-            "INT8" => Self::Int8,
-            "FLOAT4" => Self::Float4,
-            "FLOAT8" => Self::Float8,
-            "NUMERIC" => Self::Numeric,
-            "UUID" => Self::Uuid,
-            "JSON" | "JSONB" => Self::Json,
-            "TIMESTAMPTZ" => Self::Timestamptz,
-            "TIMESTAMP" => Self::Timestamp,
-            "DATE" => Self::Date,
-            "TIME" => Self::Time,
-            "BYTEA" => Self::Bytea,
-            "TEXT" | "VARCHAR" | "CHAR" | "NAME" | "UNKNOWN" | "XML" | "citext" => Self::Text,
-            "BOOL[]" => Self::BoolArray,
-            "INT4[]" => Self::Int4Array,
-            "INT8[]" => Self::Int8Array,
-            "FLOAT8[]" => Self::Float8Array,
-            "NUMERIC[]" => Self::NumericArray,
-            "UUID[]" => Self::UuidArray,
-            "TEXT[]" => Self::TextArray,
-            "TIMESTAMPTZ[]" => Self::TimestamptzArray,
-            _ if matches!(info.kind(), PgTypeKind::Enum(_)) => Self::Text,
-            _ => Self::Foreign,
-        }
-    }
-}
 
 /// Bytes under a type that the server chose: right for types whose binary form is their text.
 struct AsText<'a>(&'a str, &'a PgTypeInfo);
@@ -114,13 +52,18 @@ impl<'q> Encode<'q, Postgres> for TypedNull<'_> {
     }
 }
 
+/// False for a type whose values are sent as text and cast by the server.
+pub(super) fn is_bindable(kind: DataType) -> bool {
+    !matches!(kind, DataType::Void | DataType::TextLikeArray | DataType::Other)
+}
+
 /// Adds a value to the arguments.
 ///
 /// # Errors
 /// What about the value doesn't fit the type, for people.
 pub(super) fn bind(
     arguments: &mut PgArguments,
-    kind: ParameterType,
+    kind: DataType,
     info: &PgTypeInfo,
     value: &Value,
 ) -> Result<(), String> {
@@ -128,52 +71,52 @@ pub(super) fn bind(
         return add(arguments, TypedNull(info));
     }
     match kind {
-        ParameterType::Bool => add(arguments, boolean(value)?),
-        ParameterType::Int2 => {
+        DataType::Bool => add(arguments, boolean(value)?),
+        DataType::Int2 => {
             add(arguments, i16::try_from(integer(value)?).map_err(|_| too_large(value, "smallint"))?)
         }
-        ParameterType::Int4 => {
+        DataType::Int4 => {
             add(arguments, i32::try_from(integer(value)?).map_err(|_| too_large(value, "integer"))?)
         }
-        ParameterType::Int8 => add(arguments, integer(value)?),
+        DataType::Int8 => add(arguments, integer(value)?),
         #[expect(clippy::cast_possible_truncation, reason = "the column holds no more than this")]
-        ParameterType::Float4 => add(arguments, float(value)? as f32),
-        ParameterType::Float8 => add(arguments, float(value)?),
-        ParameterType::Numeric => add(arguments, decimal(value)?),
-        ParameterType::Uuid => add(arguments, uuid(value)?),
-        ParameterType::Json => add(arguments, Json(to_json(value))),
-        ParameterType::Timestamptz => add(arguments, timestamptz(value)?),
-        ParameterType::Timestamp => {
+        DataType::Float4 => add(arguments, float(value)? as f32),
+        DataType::Float8 => add(arguments, float(value)?),
+        DataType::Numeric => add(arguments, decimal(value)?),
+        DataType::Uuid => add(arguments, uuid(value)?),
+        DataType::Json => add(arguments, Json(to_json(value))),
+        DataType::Timestamptz => add(arguments, timestamptz(value)?),
+        DataType::Timestamp => {
             let text = to_text(value);
             let parsed = text.trim_end_matches('Z').replace(' ', "T").parse::<chrono::NaiveDateTime>();
             add(arguments, parsed.map_err(|_| no_form(value, "timestamp"))?)
         }
-        ParameterType::Date => {
+        DataType::Date => {
             add(arguments, to_text(value).parse::<chrono::NaiveDate>().map_err(|_| no_form(value, "date"))?)
         }
-        ParameterType::Time => {
+        DataType::Time => {
             add(arguments, to_text(value).parse::<chrono::NaiveTime>().map_err(|_| no_form(value, "time"))?)
         }
-        ParameterType::Bytea => match value.as_bytes() {
+        DataType::Bytea => match value.as_bytes() {
             Some(bytes) => add(arguments, bytes.to_vec()),
             None => Err(no_form(value, "bytea")),
         },
-        ParameterType::Text => match value.as_str() {
+        DataType::Text => match value.as_str() {
             Some(text) => add(arguments, AsText(text, info)),
             None => add(arguments, AsText(&to_text(value), info)),
         },
-        ParameterType::BoolArray => add(arguments, list(value, boolean)?),
-        ParameterType::Int4Array => add(
+        DataType::BoolArray => add(arguments, list(value, boolean)?),
+        DataType::Int4Array => add(
             arguments,
             list(value, |item| i32::try_from(integer(item)?).map_err(|_| too_large(item, "integer")))?,
         ),
-        ParameterType::Int8Array => add(arguments, list(value, integer)?),
-        ParameterType::Float8Array => add(arguments, list(value, float)?),
-        ParameterType::NumericArray => add(arguments, list(value, decimal)?),
-        ParameterType::UuidArray => add(arguments, list(value, uuid)?),
-        ParameterType::TextArray => add(arguments, list(value, |item| Ok(to_text(item)))?),
-        ParameterType::TimestamptzArray => add(arguments, list(value, timestamptz)?),
-        ParameterType::Foreign => {
+        DataType::Int8Array => add(arguments, list(value, integer)?),
+        DataType::Float8Array => add(arguments, list(value, float)?),
+        DataType::NumericArray => add(arguments, list(value, decimal)?),
+        DataType::UuidArray => add(arguments, list(value, uuid)?),
+        DataType::TextArray => add(arguments, list(value, |item| Ok(to_text(item)))?),
+        DataType::TimestamptzArray => add(arguments, list(value, timestamptz)?),
+        DataType::Void | DataType::TextLikeArray | DataType::Other => {
             Err(format!("a value of type {} can't be bound; cast it in the statement", info.name()))
         }
     }

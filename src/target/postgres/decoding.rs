@@ -6,88 +6,30 @@
 
 use sqlx::{
     Decode, Postgres, Row as _, TypeInfo, ValueRef,
-    postgres::{PgRow, PgTypeInfo, PgTypeKind},
+    postgres::{PgRow, PgTypeInfo},
     types::{Decimal, Json, Uuid, chrono},
 };
 
+use super::data_type::DataType;
 use crate::{
     expression::Value,
     target::{Failure, exact_number},
 };
 
-/// How a column is decoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ColumnType {
-    Bool,
-    Int2,
-    Int4,
-    Int8,
-    Float4,
-    Float8,
-    Numeric,
-    Uuid,
-    Json,
-    Timestamptz,
-    Timestamp,
-    Date,
-    Time,
-    Text,
-    Void,
-    BoolArray,
-    Int4Array,
-    Int8Array,
-    Float8Array,
-    NumericArray,
-    UuidArray,
-    TextArray,
-    Unknown,
-}
-
-impl ColumnType {
-    pub(super) fn of(info: &PgTypeInfo) -> Self {
-        match info.name() {
-            "BOOL" => Self::Bool,
-            "INT2" => Self::Int2,
-            "INT4" => Self::Int4,
-            "INT8" => Self::Int8,
-            "FLOAT4" => Self::Float4,
-            "FLOAT8" => Self::Float8,
-            "NUMERIC" => Self::Numeric,
-            "UUID" => Self::Uuid,
-            "JSON" | "JSONB" => Self::Json,
-            "TIMESTAMPTZ" => Self::Timestamptz,
-            "TIMESTAMP" => Self::Timestamp,
-            "DATE" => Self::Date,
-            "TIME" => Self::Time,
-            "TEXT" | "VARCHAR" | "CHAR" | "NAME" | "UNKNOWN" | "XML" | "citext" => Self::Text,
-            "VOID" => Self::Void,
-            "BOOL[]" => Self::BoolArray,
-            "INT4[]" => Self::Int4Array,
-            "INT8[]" => Self::Int8Array,
-            "FLOAT8[]" => Self::Float8Array,
-            "NUMERIC[]" => Self::NumericArray,
-            "UUID[]" => Self::UuidArray,
-            "TEXT[]" | "VARCHAR[]" | "NAME[]" => Self::TextArray,
-            _ if matches!(info.kind(), PgTypeKind::Enum(_)) => Self::Text,
-            _ => Self::Unknown,
-        }
-    }
-
-    /// Of a column that the server sends as text: what has no form here is its text.
-    pub(super) fn of_text(info: &PgTypeInfo) -> Self {
-        // NB: a type that the driver hasn't met has only a number, and neither name nor kind.
-        match info.name() {
-            "?" => Self::Text,
-            _ => match Self::of(info) {
-                Self::Unknown => Self::Text,
-                known => known,
-            },
-        }
+/// How a column that the server sends as text is decoded: what has no form here is its text.
+pub(super) fn type_in_text(info: &PgTypeInfo) -> DataType {
+    // NB: a type that the driver hasn't met has only a number, and neither name nor kind.
+    match info.name() {
+        "?" => DataType::Text,
+        _ => match DataType::of(info) {
+            DataType::Bytea | DataType::TimestamptzArray | DataType::Other => DataType::Text,
+            known => known,
+        },
     }
 }
 
 /// Decodes every column of a row.
-pub(super) fn decode(row: &PgRow, types: &[ColumnType]) -> Result<Vec<Value>, Failure> {
+pub(super) fn decode(row: &PgRow, types: &[DataType]) -> Result<Vec<Value>, Failure> {
     types.iter().enumerate().map(|(index, kind)| column(row, index, *kind)).collect()
 }
 
@@ -103,11 +45,11 @@ pub(super) fn texts(row: &PgRow) -> Vec<Option<String>> {
 
 /// Decodes every column of a row that the server sent as text. A moment that is written in another style
 /// than ISO, as the session may have set it, stays text.
-pub(super) fn decode_texts(row: &PgRow, types: &[ColumnType]) -> Result<Vec<Value>, Failure> {
+pub(super) fn decode_texts(row: &PgRow, types: &[DataType]) -> Result<Vec<Value>, Failure> {
     let decoded = types
         .iter()
         .enumerate()
-        .map(|(index, kind)| column(row, index, *kind).or_else(|_| column(row, index, ColumnType::Text)));
+        .map(|(index, kind)| column(row, index, *kind).or_else(|_| column(row, index, DataType::Text)));
     decoded.collect()
 }
 
@@ -116,39 +58,37 @@ pub(super) fn read_text<T>(row: &PgRow, index: usize, read: impl Fn(&str) -> Opt
     read(row.try_get_raw(index).ok()?.as_str().ok()?)
 }
 
-fn column(row: &PgRow, index: usize, kind: ColumnType) -> Result<Value, Failure> {
+fn column(row: &PgRow, index: usize, kind: DataType) -> Result<Value, Failure> {
     match kind {
-        ColumnType::Bool => plain::<bool>(row, index, Value::from),
-        ColumnType::Int2 => plain::<i16>(row, index, Value::from),
-        ColumnType::Int4 => plain::<i32>(row, index, Value::from),
-        ColumnType::Int8 => plain::<i64>(row, index, Value::from),
-        ColumnType::Float4 => plain::<f32>(row, index, |f| Value::from(f64::from(f))),
-        ColumnType::Float8 => plain::<f64>(row, index, Value::from),
-        ColumnType::Numeric => plain::<Decimal>(row, index, exact_number),
-        ColumnType::Uuid => plain::<Uuid>(row, index, |uuid| Value::from(uuid.to_string())),
-        ColumnType::Json => plain::<Json<serde_json::Value>>(row, index, |json| {
+        DataType::Bool => plain::<bool>(row, index, Value::from),
+        DataType::Int2 => plain::<i16>(row, index, Value::from),
+        DataType::Int4 => plain::<i32>(row, index, Value::from),
+        DataType::Int8 => plain::<i64>(row, index, Value::from),
+        DataType::Float4 => plain::<f32>(row, index, |f| Value::from(f64::from(f))),
+        DataType::Float8 => plain::<f64>(row, index, Value::from),
+        DataType::Numeric => plain::<Decimal>(row, index, exact_number),
+        DataType::Uuid => plain::<Uuid>(row, index, |uuid| Value::from(uuid.to_string())),
+        DataType::Json => plain::<Json<serde_json::Value>>(row, index, |json| {
             Value::from(minijinja::value::Serde(json.0))
         }),
-        ColumnType::Timestamptz => plain::<chrono::DateTime<chrono::Utc>>(row, index, |moment| {
+        DataType::Timestamptz => plain::<chrono::DateTime<chrono::Utc>>(row, index, |moment| {
             Value::from(moment.to_rfc3339().replace("+00:00", "Z"))
         }),
-        ColumnType::Timestamp => {
+        DataType::Timestamp => {
             plain::<chrono::NaiveDateTime>(row, index, |moment| Value::from(moment.to_string()))
         }
-        ColumnType::Date => plain::<chrono::NaiveDate>(row, index, |date| Value::from(date.to_string())),
-        ColumnType::Time => plain::<chrono::NaiveTime>(row, index, |time| Value::from(time.to_string())),
-        ColumnType::Text => {
-            raw(row, index, |bytes| Value::from(String::from_utf8_lossy(bytes).into_owned()))
-        }
-        ColumnType::Void => Ok(Value::from(())),
-        ColumnType::BoolArray => list::<bool>(row, index, Value::from),
-        ColumnType::Int4Array => list::<i32>(row, index, Value::from),
-        ColumnType::Int8Array => list::<i64>(row, index, Value::from),
-        ColumnType::Float8Array => list::<f64>(row, index, Value::from),
-        ColumnType::NumericArray => list::<Decimal>(row, index, exact_number),
-        ColumnType::UuidArray => list::<Uuid>(row, index, |uuid| Value::from(uuid.to_string())),
-        ColumnType::TextArray => list::<String>(row, index, Value::from),
-        ColumnType::Unknown => raw(row, index, |bytes| {
+        DataType::Date => plain::<chrono::NaiveDate>(row, index, |date| Value::from(date.to_string())),
+        DataType::Time => plain::<chrono::NaiveTime>(row, index, |time| Value::from(time.to_string())),
+        DataType::Text => raw(row, index, |bytes| Value::from(String::from_utf8_lossy(bytes).into_owned())),
+        DataType::Void => Ok(Value::from(())),
+        DataType::BoolArray => list::<bool>(row, index, Value::from),
+        DataType::Int4Array => list::<i32>(row, index, Value::from),
+        DataType::Int8Array => list::<i64>(row, index, Value::from),
+        DataType::Float8Array => list::<f64>(row, index, Value::from),
+        DataType::NumericArray => list::<Decimal>(row, index, exact_number),
+        DataType::UuidArray => list::<Uuid>(row, index, |uuid| Value::from(uuid.to_string())),
+        DataType::TextArray | DataType::TextLikeArray => list::<String>(row, index, Value::from),
+        DataType::Bytea | DataType::TimestamptzArray | DataType::Other => raw(row, index, |bytes| {
             let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
             Value::from(format!("\\x{hex}"))
         }),

@@ -3,6 +3,7 @@
 mod application;
 mod binding;
 mod blocked;
+mod data_type;
 mod decoding;
 mod endpoint;
 mod facts;

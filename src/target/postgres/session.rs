@@ -14,8 +14,9 @@ use super::{
         answers::{self, AnswerTable},
         patience::{self, Patience},
     },
-    binding::{self, ParameterType},
-    decoding::{self, ColumnType},
+    binding,
+    data_type::DataType,
+    decoding,
     endpoint::PostgresEndpoint,
 };
 use crate::{
@@ -28,9 +29,9 @@ use crate::{
 #[derive(Debug)]
 pub struct PreparedStatement {
     statement: PgStatement,
-    parameters: Vec<(ParameterType, PgTypeInfo)>,
+    parameters: Vec<(DataType, PgTypeInfo)>,
     columns: Arc<[Box<str>]>,
-    column_types: Vec<ColumnType>,
+    column_types: Vec<DataType>,
 }
 
 impl PreparedStatement {
@@ -96,7 +97,7 @@ impl PostgresSession {
         let statement = self.parse(sql).await?;
         let parameters = parameter_types(&statement);
         let foreign: Vec<usize> =
-            (0..parameters.len()).filter(|n| parameters[*n].0 == ParameterType::Foreign).collect();
+            (0..parameters.len()).filter(|n| !binding::is_bindable(parameters[*n].0)).collect();
         if foreign.is_empty() || placeholders.len() != parameters.len() {
             return Ok(finish(statement, parameters));
         }
@@ -177,7 +178,7 @@ impl PostgresSession {
 
     pub(in crate::target) async fn answers(&mut self, sql: &str) -> Answers {
         let mut answers = Answers::default();
-        let mut current: Option<(Vec<ColumnType>, AnswerTable)> = None;
+        let mut current: Option<(Vec<DataType>, AnswerTable)> = None;
         let answer = (&mut self.connection).fetch_many(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())));
         let read = answers::read(answer, Some(&mut self.patience), |part| {
             match part {
@@ -188,7 +189,8 @@ impl PostgresSession {
                 Either::Right(row) => {
                     let (types, table) = current.get_or_insert_with(|| {
                         let columns = row.columns().iter();
-                        let types = columns.clone().map(|column| ColumnType::of_text(column.type_info()));
+                        let types =
+                            columns.clone().map(|column| decoding::type_in_text(column.type_info()));
                         let names = columns.clone().map(|column| column.name().into());
                         (types.collect(), AnswerTable::new(names.collect()))
                     });
@@ -230,19 +232,16 @@ pub(super) fn begin_sql(isolation: Option<Isolation>) -> &'static str {
     }
 }
 
-fn parameter_types(statement: &PgStatement) -> Vec<(ParameterType, PgTypeInfo)> {
+fn parameter_types(statement: &PgStatement) -> Vec<(DataType, PgTypeInfo)> {
     match statement.parameters() {
-        Some(Either::Left(types)) => {
-            types.iter().map(|info| (ParameterType::of(info), info.clone())).collect()
-        }
+        Some(Either::Left(types)) => types.iter().map(|info| (DataType::of(info), info.clone())).collect(),
         _ => Vec::new(),
     }
 }
 
-fn finish(statement: PgStatement, parameters: Vec<(ParameterType, PgTypeInfo)>) -> PreparedStatement {
+fn finish(statement: PgStatement, parameters: Vec<(DataType, PgTypeInfo)>) -> PreparedStatement {
     let columns = statement.columns().iter().map(|column| column.name().into()).collect();
-    let column_types =
-        statement.columns().iter().map(|column| ColumnType::of(column.type_info())).collect();
+    let column_types = statement.columns().iter().map(|column| DataType::of(column.type_info())).collect();
     PreparedStatement { statement, parameters, columns, column_types }
 }
 
