@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use futures_util::{Stream, TryStreamExt};
-use sqlx::Either;
+use sqlx::{Column, Database, Either};
 
-use super::{Failure, patience::Patience};
+use super::{Failure, patience::Patience, statement};
 use crate::expression::{Row, Value, to_text};
 
 /// Results in their order, up to the first failure.
@@ -47,6 +47,15 @@ pub(super) struct AnswerTable {
 }
 
 impl AnswerTable {
+    /// The table that a row is the first of, and the type of each column as `kind` tells it.
+    pub(super) fn begun_by<R: sqlx::Row, T>(
+        row: &R,
+        kind: impl Fn(&<R::Database as Database>::TypeInfo) -> T,
+    ) -> (Vec<T>, Self) {
+        let types = row.columns().iter().map(|column| kind(column.type_info())).collect();
+        (types, Self::new(statement::names(row.columns())))
+    }
+
     pub(super) fn new(columns: Arc<[Box<str>]>) -> Self {
         let texts = ResultTable {
             columns: columns.iter().map(|name| name.to_string()).collect(),

@@ -206,10 +206,10 @@ impl Session {
     /// Commits. A failure with `connection_lost` means that it may have happened.
     pub async fn commit(&mut self) -> Result<(), Failure> {
         match self {
-            Self::Postgres(session) => session.run("COMMIT").await,
+            Self::Postgres(session) => session.connection.run("COMMIT").await,
             Self::Scripts(session) => session.script("COMMIT").await,
-            Self::MySql(session) => session.run("COMMIT").await,
-            Self::Sqlite(session) => session.run("COMMIT").await,
+            Self::MySql(session) => session.connection.run("COMMIT").await,
+            Self::Sqlite(session) => session.connection.run("COMMIT").await,
             Self::Scripted(session) => session.execute("COMMIT").map(drop),
         }
     }
@@ -217,9 +217,9 @@ impl Session {
     /// Rolls back.
     pub async fn rollback(&mut self) -> Result<(), Failure> {
         match self {
-            Self::Postgres(session) => session.run("ROLLBACK").await,
+            Self::Postgres(session) => session.connection.run("ROLLBACK").await,
             Self::Scripts(session) => session.script("ROLLBACK").await,
-            Self::MySql(session) => session.run("ROLLBACK").await,
+            Self::MySql(session) => session.connection.run("ROLLBACK").await,
             Self::Sqlite(session) => session.rollback().await,
             Self::Scripted(session) => session.execute("ROLLBACK").map(drop),
         }
@@ -228,10 +228,10 @@ impl Session {
     /// Runs a script of one or several statements, without values or rows.
     pub async fn script(&mut self, sql: &str) -> Result<(), Failure> {
         match self {
-            Self::Postgres(session) => session.script(sql).await,
+            Self::Postgres(session) => session.connection.script(sql).await,
             Self::Scripts(session) => session.script(sql).await,
-            Self::MySql(session) => session.script(sql).await,
-            Self::Sqlite(session) => session.script(sql).await,
+            Self::MySql(session) => session.connection.script(sql).await,
+            Self::Sqlite(session) => session.connection.script(sql).await,
             Self::Scripted(session) => session.execute(sql).map(drop),
         }
     }
@@ -245,7 +245,7 @@ impl Session {
         match self {
             Self::MySql(session) => {
                 let sql = format!("DROP DATABASE {schema}; CREATE DATABASE {schema}; USE {schema}");
-                session.script(&sql).await
+                session.connection.script(&sql).await
             }
             Self::Sqlite(session) => session.drop_everything().await,
             other => other.script(&format!("DROP SCHEMA {schema} CASCADE; CREATE SCHEMA {schema}")).await,
@@ -259,7 +259,9 @@ impl Session {
     /// What the server answers instead.
     pub async fn keep_old_rows(&mut self) -> Result<(), Failure> {
         match self {
-            Self::MySql(session) => session.run("START TRANSACTION WITH CONSISTENT SNAPSHOT").await,
+            Self::MySql(session) => {
+                session.connection.run("START TRANSACTION WITH CONSISTENT SNAPSHOT").await
+            }
             Self::Postgres(_) | Self::Scripts(_) | Self::Sqlite(_) | Self::Scripted(_) => Ok(()),
         }
     }
@@ -270,7 +272,7 @@ impl Session {
     /// What the server answers instead.
     pub async fn release_old_rows(&mut self) -> Result<(), Failure> {
         match self {
-            Self::MySql(session) => session.run("COMMIT").await,
+            Self::MySql(session) => session.connection.run("COMMIT").await,
             Self::Postgres(_) | Self::Scripts(_) | Self::Sqlite(_) | Self::Scripted(_) => Ok(()),
         }
     }
@@ -392,10 +394,10 @@ impl Session {
     /// True when the connection is gone.
     pub fn is_lost(&self) -> bool {
         match self {
-            Self::Postgres(session) => session.is_lost(),
+            Self::Postgres(session) => session.connection.is_lost(),
             Self::Scripts(session) => session.is_lost(),
-            Self::MySql(session) => session.is_lost(),
-            Self::Sqlite(session) => session.is_lost(),
+            Self::MySql(session) => session.connection.is_lost(),
+            Self::Sqlite(session) => session.connection.is_lost(),
             Self::Scripted(session) => session.is_lost(),
         }
     }
@@ -403,9 +405,9 @@ impl Session {
     /// Says goodbye to the server.
     pub async fn close(self) {
         match self {
-            Self::Postgres(session) => session.close().await,
-            Self::MySql(session) => session.close().await,
-            Self::Sqlite(session) => session.close().await,
+            Self::Postgres(session) => session.connection.close().await,
+            Self::MySql(session) => session.connection.close().await,
+            Self::Sqlite(session) => session.connection.close().await,
             // Its connection ends with it.
             Self::Scripts(_) | Self::Scripted(_) => {}
         }

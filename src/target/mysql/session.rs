@@ -7,16 +7,17 @@ use std::{
 };
 
 use sqlx::{
-    AssertSqlSafe, Column, ConnectOptions, Connection, Either, Executor, MySqlConnection, Row as _,
-    SqlSafeStr, SqlStr, Statement,
+    AssertSqlSafe, Column, ConnectOptions, Either, Executor, MySqlConnection, Row as _, SqlStr, Statement,
     mysql::{MySqlArguments, MySqlConnectOptions},
 };
 
 use super::{
     super::{
         Answers, Blocked, ConnectError, Failure, SessionSettings,
-        answers::{self, AnswerTable},
+        answers::AnswerTable,
+        held::HeldConnection,
         patience::{self, Patience},
+        statement,
     },
     binding,
     decoding::{self, ColumnType},
@@ -70,15 +71,13 @@ impl MySqlStatement {
 /// A connection to MySQL or MariaDB.
 #[derive(Debug)]
 pub struct MySqlSession {
-    pub(super) connection: MySqlConnection,
+    pub(in crate::target) connection: HeldConnection<MySqlConnection>,
     /// The server's number for the connection.
     thread: i32,
     mariadb: bool,
     view: SharedView,
-    pub(super) patience: Patience,
     /// Numbers of the connections of all sessions of this endpoint.
     ours: Arc<Mutex<BTreeSet<i32>>>,
-    pub(super) lost: bool,
 }
 
 impl MySqlSession {
@@ -105,9 +104,9 @@ impl MySqlSession {
         let (connection, thread, mariadb) = patience::connected(limit, connecting, no_answer).await?;
         let thread = i32::try_from(thread).unwrap_or_default();
         let (view, ours) = (SharedView::clone(&endpoint.view), Arc::clone(&endpoint.ours));
-        let patience = Patience::new(limit);
+        let connection = HeldConnection::new(connection, Some(Patience::new(limit)));
         ours.lock().unwrap_or_else(PoisonError::into_inner).insert(thread);
-        Ok(Self { connection, thread, mariadb, view, patience, ours, lost: false })
+        Ok(Self { connection, thread, mariadb, view, ours })
     }
 
     pub(in crate::target) fn thread(&self) -> i32 {
@@ -123,34 +122,17 @@ impl MySqlSession {
         self.mariadb
     }
 
-    pub(in crate::target) fn is_lost(&self) -> bool {
-        self.lost
-    }
-
-    pub(in crate::target) async fn close(self) {
-        if !self.lost {
-            // The server notices a closed connection anyway.
-            let _ = self.connection.close().await;
-        }
-    }
-
     pub(in crate::target) async fn prepare(&mut self, sql: &str) -> Result<MySqlStatement, Failure> {
-        let text: SqlStr = AssertSqlSafe(sql.to_owned()).into_sql_str();
-        let parsed = self.patience.wait((&mut self.connection).prepare(text)).await;
-        let statement = self.answer(parsed)?;
-        let parameters = match statement.parameters() {
-            Some(Either::Right(count)) => count,
-            Some(Either::Left(types)) => types.len(),
-            None => 0,
-        };
-        let columns = statement.columns().iter().map(|column| column.name().into()).collect();
-        Ok(MySqlStatement { sql: statement.into_sql(), parameters, columns })
+        let parsed = self.connection.parse(sql).await?;
+        let parameters = statement::count_parameters(&parsed);
+        let columns = statement::names(parsed.columns());
+        Ok(MySqlStatement { sql: parsed.into_sql(), parameters, columns })
     }
 
     /// One message: the level holds for this transaction only. What is then in force is only to be seen
     /// in the engine's own table, which is too dear to be asked in every transaction.
     pub(in crate::target) async fn begin(&mut self, isolation: Option<Isolation>) -> Result<(), Failure> {
-        self.run(match isolation {
+        let sql = match isolation {
             None => "START TRANSACTION",
             Some(Isolation::ReadUncommitted) => {
                 "SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED; START TRANSACTION"
@@ -164,8 +146,8 @@ impl MySqlSession {
             Some(Isolation::Serializable) => {
                 "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; START TRANSACTION"
             }
-        })
-        .await
+        };
+        self.connection.run(sql).await
     }
 
     pub(in crate::target) async fn execute(
@@ -174,24 +156,13 @@ impl MySqlSession {
         values: &[Value],
         fetch: bool,
     ) -> Result<Rows, Failure> {
-        if values.len() != prepared.parameters {
-            return Err(Failure::value(format!(
-                "the statement takes {} values and {} were given",
-                prepared.parameters,
-                values.len()
-            )));
-        }
         let mut arguments = MySqlArguments::default();
-        for (n, value) in values.iter().enumerate() {
-            binding::bind(&mut arguments, value)
-                .map_err(|message| Failure::value(format!("value {}: {message}", n + 1)))?;
-        }
+        statement::bind_each(values, prepared.parameters, |_, value| binding::bind(&mut arguments, value))?;
         let query = sqlx::query_with(prepared.sql.clone(), arguments);
         let mut rows = Rows::default();
         let mut types: Vec<ColumnType> = Vec::new();
         let mut columns = Arc::clone(&prepared.columns);
-        let answer = (&mut self.connection).fetch_many(query);
-        let read = answers::read(answer, Some(&mut self.patience), |part| {
+        let read = self.connection.read(query, |part| {
             let row = match part {
                 Either::Left(done) => {
                     rows.affected += done.rows_affected();
@@ -208,23 +179,22 @@ impl MySqlSession {
             if types.is_empty() {
                 types = row.columns().iter().map(|column| ColumnType::of(column.type_info())).collect();
                 if columns.len() != types.len() {
-                    columns = row.columns().iter().map(|column| column.name().into()).collect();
+                    columns = statement::names(row.columns());
                 }
             }
             let values = decoding::decode(&row, &types)?;
             rows.rows.push(Row::new(Arc::clone(&columns), values));
             Ok(())
         });
-        let read = read.await;
-        self.heard(read).map(|()| rows)
+        read.await.map(|()| rows)
     }
 
     /// What scripts of several statements answer.
     pub(in crate::target) async fn answers(&mut self, sql: &str) -> Answers {
         let mut answers = Answers::default();
         let mut current: Option<(Vec<ColumnType>, AnswerTable)> = None;
-        let answer = (&mut self.connection).fetch_many(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())));
-        let read = answers::read(answer, Some(&mut self.patience), |part| {
+        let script = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        let read = self.connection.read(script, |part| {
             match part {
                 Either::Left(done) => {
                     let table = current.take().map(|(_, table)| table);
@@ -233,19 +203,14 @@ impl MySqlSession {
                     answers.done(table);
                 }
                 Either::Right(row) => {
-                    let (types, table) = current.get_or_insert_with(|| {
-                        let columns = row.columns().iter();
-                        let types = columns.clone().map(|column| ColumnType::of(column.type_info()));
-                        let names = columns.clone().map(|column| column.name().into());
-                        (types.collect(), AnswerTable::new(names.collect()))
-                    });
+                    let (types, table) =
+                        current.get_or_insert_with(|| AnswerTable::begun_by(&row, ColumnType::of));
                     table.add_values(decoding::decode(&row, types)?);
                 }
             }
             Ok(())
         });
-        let read = read.await;
-        let failure = self.heard(read).err();
+        let failure = read.await.err();
         Answers { failure, ..answers }
     }
 
@@ -319,27 +284,6 @@ impl MySqlSession {
         let (view, is_new) = view::current(&shared, self).await?;
         let levels = view.transactions.iter().filter_map(|one| Some((one.thread, one.level?)));
         Ok(is_new.then(|| levels.collect()))
-    }
-
-    pub(in crate::target) async fn run(&mut self, sql: &'static str) -> Result<(), Failure> {
-        let done = self.patience.wait((&mut self.connection).execute(sqlx::raw_sql(sql))).await;
-        self.answer(done).map(drop)
-    }
-
-    pub(in crate::target) async fn script(&mut self, sql: &str) -> Result<(), Failure> {
-        let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
-        let done = self.patience.wait((&mut self.connection).execute(sql)).await;
-        self.answer(done).map(drop)
-    }
-
-    fn answer<T>(&mut self, answer: Result<sqlx::Result<T>, Failure>) -> Result<T, Failure> {
-        self.heard(answer.and_then(|answer| answer.map_err(|error| Failure::from_sqlx(&error))))
-    }
-
-    /// Notes when the connection is gone.
-    fn heard<T>(&mut self, answer: Result<T, Failure>) -> Result<T, Failure> {
-        self.lost |= answer.as_ref().is_err_and(|failure| failure.connection_lost);
-        answer
     }
 }
 

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use sqlx::{
-    AssertSqlSafe, Column, ConnectOptions, Connection, Either, Executor, PgConnection, Row as _,
-    SqlSafeStr, SqlStr, Statement, TypeInfo,
+    AssertSqlSafe, Column, ConnectOptions, Either, PgConnection, Statement, TypeInfo,
     postgres::{PgArguments, PgStatement, PgTypeInfo},
 };
 
 use super::{
     super::{
         Answers, ConnectError, Failure, SessionSettings,
-        answers::{self, AnswerTable},
+        answers::AnswerTable,
+        held::HeldConnection,
         patience::{self, Patience},
+        statement,
     },
     binding,
     data_type::DataType,
@@ -44,10 +45,8 @@ impl PreparedStatement {
 /// A connection to PostgreSQL.
 #[derive(Debug)]
 pub struct PostgresSession {
-    connection: PgConnection,
+    pub(in crate::target) connection: HeldConnection<PgConnection>,
     pid: i32,
-    patience: Patience,
-    lost: bool,
 }
 
 impl PostgresSession {
@@ -69,22 +68,12 @@ impl PostgresSession {
         };
         let no_answer = || ConnectError::no_answer(endpoint.describe(), limit);
         let (connection, pid) = patience::connected(limit, connecting, no_answer).await?;
-        Ok(Self { connection, pid, patience: Patience::new(limit), lost: false })
+        let connection = HeldConnection::new(connection, Some(Patience::new(limit)));
+        Ok(Self { connection, pid })
     }
 
     pub(in crate::target) fn pid(&self) -> i32 {
         self.pid
-    }
-
-    pub(in crate::target) fn is_lost(&self) -> bool {
-        self.lost
-    }
-
-    pub(in crate::target) async fn close(self) {
-        if !self.lost {
-            // The server notices a closed connection anyway.
-            let _ = self.connection.close().await;
-        }
     }
 
     /// Parameters of a type that has no binary form here are sent as text and cast by the
@@ -94,7 +83,7 @@ impl PostgresSession {
         sql: &str,
         placeholders: &[usize],
     ) -> Result<PreparedStatement, Failure> {
-        let statement = self.parse(sql).await?;
+        let statement = self.connection.parse(sql).await?;
         let parameters = parameter_types(&statement);
         let foreign: Vec<usize> =
             (0..parameters.len()).filter(|n| !binding::is_bindable(parameters[*n].0)).collect();
@@ -108,15 +97,9 @@ impl PostgresSession {
             let name = parameters[n].1.name().to_lowercase();
             cast.replace_range(at..at + placeholder.len(), &format!("({placeholder}::text)::{name}"));
         }
-        let statement = self.parse(&cast).await?;
+        let statement = self.connection.parse(&cast).await?;
         let parameters = parameter_types(&statement);
         Ok(finish(statement, parameters))
-    }
-
-    async fn parse(&mut self, sql: &str) -> Result<PgStatement, Failure> {
-        let text: SqlStr = AssertSqlSafe(sql.to_owned()).into_sql_str();
-        let parsed = self.patience.wait((&mut self.connection).prepare(text)).await;
-        self.answer(parsed)
     }
 
     /// One message with both statements, so that reading the level back costs no round trip.
@@ -124,9 +107,7 @@ impl PostgresSession {
         &mut self,
         isolation: Option<Isolation>,
     ) -> Result<Option<Isolation>, Failure> {
-        let sql = begin_sql(isolation);
-        let answer = self.patience.wait((&mut self.connection).fetch_optional(sqlx::raw_sql(sql))).await;
-        let row = self.answer(answer)?;
+        let row = self.connection.first_row(begin_sql(isolation)).await?;
         Ok(row.and_then(|row| decoding::read_text(&row, 0, Isolation::from_server)))
     }
 
@@ -136,21 +117,14 @@ impl PostgresSession {
         values: &[Value],
         fetch: bool,
     ) -> Result<Rows, Failure> {
-        if values.len() != prepared.parameters.len() {
-            return Err(Failure::value(format!(
-                "the statement takes {} values and {} were given",
-                prepared.parameters.len(),
-                values.len()
-            )));
-        }
         let mut arguments = PgArguments::default();
-        for (n, ((kind, info), value)) in prepared.parameters.iter().zip(values).enumerate() {
+        statement::bind_each(values, prepared.parameters.len(), |n, value| {
+            let (kind, info) = &prepared.parameters[n];
             binding::bind(&mut arguments, *kind, info, value)
-                .map_err(|message| Failure::value(format!("value {}: {message}", n + 1)))?;
-        }
+        })?;
         let mut rows = Rows::default();
-        let answer = (&mut self.connection).fetch_many(prepared.statement.query_with(arguments));
-        let read = answers::read(answer, Some(&mut self.patience), |part| {
+        let query = prepared.statement.query_with(arguments);
+        let read = self.connection.read(query, |part| {
             match part {
                 Either::Left(done) => rows.affected += done.rows_affected(),
                 Either::Right(row) if fetch => {
@@ -161,57 +135,29 @@ impl PostgresSession {
             }
             Ok(())
         });
-        let read = read.await;
-        self.heard(read).map(|()| rows)
-    }
-
-    pub(in crate::target) async fn run(&mut self, sql: &'static str) -> Result<(), Failure> {
-        let done = self.patience.wait((&mut self.connection).execute(sqlx::raw_sql(sql))).await;
-        self.answer(done).map(drop)
-    }
-
-    pub(in crate::target) async fn script(&mut self, sql: &str) -> Result<(), Failure> {
-        let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
-        let done = self.patience.wait((&mut self.connection).execute(sql)).await;
-        self.answer(done).map(drop)
+        read.await.map(|()| rows)
     }
 
     pub(in crate::target) async fn answers(&mut self, sql: &str) -> Answers {
         let mut answers = Answers::default();
         let mut current: Option<(Vec<DataType>, AnswerTable)> = None;
-        let answer = (&mut self.connection).fetch_many(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())));
-        let read = answers::read(answer, Some(&mut self.patience), |part| {
+        let script = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        let read = self.connection.read(script, |part| {
             match part {
                 Either::Left(done) => {
                     answers.affected += done.rows_affected();
                     answers.done(current.take().map(|(_, table)| table));
                 }
                 Either::Right(row) => {
-                    let (types, table) = current.get_or_insert_with(|| {
-                        let columns = row.columns().iter();
-                        let types =
-                            columns.clone().map(|column| decoding::type_in_text(column.type_info()));
-                        let names = columns.clone().map(|column| column.name().into());
-                        (types.collect(), AnswerTable::new(names.collect()))
-                    });
+                    let (types, table) =
+                        current.get_or_insert_with(|| AnswerTable::begun_by(&row, decoding::type_in_text));
                     table.add(decoding::decode_texts(&row, types)?, decoding::texts(&row));
                 }
             }
             Ok(())
         });
-        let read = read.await;
-        let failure = self.heard(read).err();
+        let failure = read.await.err();
         Answers { failure, ..answers }
-    }
-
-    fn answer<T>(&mut self, answer: Result<sqlx::Result<T>, Failure>) -> Result<T, Failure> {
-        self.heard(answer.and_then(|answer| answer.map_err(|error| Failure::from_sqlx(&error))))
-    }
-
-    /// Notes when the connection is gone.
-    fn heard<T>(&mut self, answer: Result<T, Failure>) -> Result<T, Failure> {
-        self.lost |= answer.as_ref().is_err_and(|failure| failure.connection_lost);
-        answer
     }
 }
 
@@ -240,7 +186,7 @@ fn parameter_types(statement: &PgStatement) -> Vec<(DataType, PgTypeInfo)> {
 }
 
 fn finish(statement: PgStatement, parameters: Vec<(DataType, PgTypeInfo)>) -> PreparedStatement {
-    let columns = statement.columns().iter().map(|column| column.name().into()).collect();
+    let columns = statement::names(statement.columns());
     let column_types = statement.columns().iter().map(|column| DataType::of(column.type_info())).collect();
     PreparedStatement { statement, parameters, columns, column_types }
 }

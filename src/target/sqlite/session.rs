@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use sqlx::{
-    AssertSqlSafe, Column, ConnectOptions, Connection, Either, Executor, SqlSafeStr, SqlStr,
-    SqliteConnection, Statement, sqlite::SqliteArguments,
-};
+use sqlx::{Column, ConnectOptions, Either, SqlStr, SqliteConnection, Statement, sqlite::SqliteArguments};
 
 use super::{
     super::{
-        Answers, ConnectError, Failure, SessionSettings,
-        answers::{self, AnswerTable},
+        Answers, ConnectError, Failure, SessionSettings, answers::AnswerTable, held::HeldConnection,
+        statement,
     },
     binding,
     decoding::{self, ColumnType},
@@ -44,8 +41,7 @@ impl SqliteStatement {
 /// A connection to a SQLite database.
 #[derive(Debug)]
 pub struct SqliteSession {
-    connection: SqliteConnection,
-    lost: bool,
+    pub(in crate::target) connection: HeldConnection<SqliteConnection>,
 }
 
 impl SqliteSession {
@@ -56,40 +52,23 @@ impl SqliteSession {
         let connection = endpoint.options(settings).connect().await;
         let connection =
             connection.map_err(|error| ConnectError::from_sqlx(endpoint.describe(), &error))?;
-        Ok(Self { connection, lost: false })
-    }
-
-    pub(in crate::target) fn is_lost(&self) -> bool {
-        self.lost
-    }
-
-    pub(in crate::target) async fn close(self) {
-        if !self.lost {
-            // The file is closed either way.
-            let _ = self.connection.close().await;
-        }
+        Ok(Self { connection: HeldConnection::new(connection, None) })
     }
 
     pub(in crate::target) async fn prepare(&mut self, sql: &str) -> Result<SqliteStatement, Failure> {
-        let text: SqlStr = AssertSqlSafe(sql.to_owned()).into_sql_str();
-        let parsed = (&mut self.connection).prepare(text).await;
-        let statement = parsed.map_err(|error| self.failure(&error))?;
-        let parameters = match statement.parameters() {
-            Some(Either::Right(count)) => count,
-            Some(Either::Left(types)) => types.len(),
-            None => 0,
-        };
-        let columns = statement.columns().iter().map(|column| column.name().into()).collect();
-        let column_types = statement.columns().iter().map(|c| ColumnType::of(c.type_info())).collect();
-        Ok(SqliteStatement { sql: statement.into_sql(), parameters, columns, column_types })
+        let parsed = self.connection.parse(sql).await?;
+        let parameters = statement::count_parameters(&parsed);
+        let columns = statement::names(parsed.columns());
+        let column_types = parsed.columns().iter().map(|c| ColumnType::of(c.type_info())).collect();
+        Ok(SqliteStatement { sql: parsed.into_sql(), parameters, columns, column_types })
     }
 
     pub(in crate::target) async fn begin(&mut self, begin: Begin) -> Result<(), Failure> {
-        self.run(match begin {
+        let sql = match begin {
             Begin::Deferred => "BEGIN DEFERRED",
             Begin::Immediate => "BEGIN IMMEDIATE",
-        })
-        .await
+        };
+        self.connection.run(sql).await
     }
 
     pub(in crate::target) async fn execute(
@@ -98,23 +77,12 @@ impl SqliteSession {
         values: &[Value],
         fetch: bool,
     ) -> Result<Rows, Failure> {
-        if values.len() != prepared.parameters {
-            return Err(Failure::value(format!(
-                "the statement takes {} values and {} were given",
-                prepared.parameters,
-                values.len()
-            )));
-        }
         let mut arguments = SqliteArguments::default();
-        for (n, value) in values.iter().enumerate() {
-            binding::bind(&mut arguments, value)
-                .map_err(|message| Failure::value(format!("value {}: {message}", n + 1)))?;
-        }
+        statement::bind_each(values, prepared.parameters, |_, value| binding::bind(&mut arguments, value))?;
         let query = sqlx::query_with(prepared.sql.clone(), arguments);
         let returns_rows = !prepared.columns.is_empty();
         let mut rows = Rows::default();
-        let answer = (&mut self.connection).fetch_many(query);
-        let read = answers::read(answer, None, |part| {
+        let read = self.connection.read(query, |part| {
             match part {
                 // NB: after a SELECT it is what an earlier statement changed.
                 Either::Left(done) if !returns_rows => rows.affected += done.rows_affected(),
@@ -129,28 +97,16 @@ impl SqliteSession {
             }
             Ok(())
         });
-        let read = read.await;
-        self.lost |= read.as_ref().is_err_and(|failure| failure.connection_lost);
-        read.map(|()| rows)
-    }
-
-    pub(in crate::target) async fn run(&mut self, sql: &'static str) -> Result<(), Failure> {
-        let done = (&mut self.connection).execute(sqlx::raw_sql(sql)).await;
-        done.map(drop).map_err(|error| self.failure(&error))
+        read.await.map(|()| rows)
     }
 
     /// Some failures end the transaction by themselves (sqlite.org/lang_transaction.html, section 3), and
     /// then there is none to roll back.
     pub(in crate::target) async fn rollback(&mut self) -> Result<(), Failure> {
-        match self.run("ROLLBACK").await {
+        match self.connection.run("ROLLBACK").await {
             Err(failure) if failure.code.as_deref() == Some("1") => Ok(()),
             other => other,
         }
-    }
-
-    pub(in crate::target) async fn script(&mut self, sql: &str) -> Result<(), Failure> {
-        let done = (&mut self.connection).execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))).await;
-        done.map(drop).map_err(|error| self.failure(&error))
     }
 
     /// Tables take their indexes and triggers along.
@@ -162,7 +118,7 @@ impl SqliteSession {
             let name = Dialect::Sqlite.quote(name.as_str().unwrap_or_default());
             script.push_str(&format!("DROP {kind} {name};\n"));
         }
-        self.script(&format!("{script}PRAGMA foreign_keys = ON")).await
+        self.connection.script(&format!("{script}PRAGMA foreign_keys = ON")).await
     }
 
     /// Statement by statement, because only one that is prepared tells whether it returns rows.
@@ -188,11 +144,5 @@ impl SqliteSession {
             answers.done(table);
         }
         answers
-    }
-
-    fn failure(&mut self, error: &sqlx::Error) -> Failure {
-        let failure = Failure::from_sqlx(error);
-        self.lost |= failure.connection_lost;
-        failure
     }
 }
