@@ -7,6 +7,7 @@ mod answers;
 mod application;
 mod blocked;
 pub mod catalog;
+mod contention;
 mod cycle;
 pub mod embedded;
 mod endpoint;
