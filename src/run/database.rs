@@ -16,7 +16,8 @@ use super::{
 use crate::{
     dialect::Dialect,
     fixture::{
-        Entry, ExistingTables, Ledger, create_schema, drop_schema, migrate, remove_rows, schema_exists,
+        Entry, ExistingTables, Ledger, Tables, create_schema, drop_schema, migrate, remove_rows,
+        schema_exists,
     },
     measure::{RunResults, TargetInfo},
     plan::{Database, Plan},
@@ -296,9 +297,13 @@ impl Opened {
         }
     }
 
-    /// Inserts fixture rows into tables that were there before, and records them.
-    pub fn existing_tables(&self) -> ExistingTables {
-        ExistingTables { ledger: Arc::clone(&self.ledger), url: self.endpoint.url_without_password() }
+    /// The tables that fixture rows go into.
+    pub fn tables(&self) -> Tables {
+        if !self.works_on_existing_tables() {
+            return Tables::Own;
+        }
+        let (ledger, url) = (Arc::clone(&self.ledger), self.endpoint.url_without_password());
+        Tables::Existing(ExistingTables { ledger, url })
     }
 
     /// A fresh session for cleaning up, when the first one is lost or stuck.

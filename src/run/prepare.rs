@@ -164,12 +164,8 @@ async fn check_races(plan: &Plan, source: &Source, opened: &mut Opened) -> Resul
 /// Seeds the fixtures of a plan.
 pub(super) async fn seed(plan: &Plan, opened: &mut Opened) -> Result<fixture::Seeded, fixture::SeedError> {
     let (run_id, seed) = (opened.run_id.clone(), opened.seed);
-    if opened.works_on_existing_tables() {
-        let mut inserter = opened.existing_tables();
-        fixture::seed(&mut opened.session, plan, &run_id, seed, &mut inserter).await
-    } else {
-        fixture::seed(&mut opened.session, plan, &run_id, seed, &mut fixture::OwnTables).await
-    }
+    let tables = opened.tables();
+    fixture::seed(&mut opened.session, plan, &run_id, seed, &tables).await
 }
 
 /// The plan's statements as they are to be run: in tables that were there before, inserts return

@@ -11,7 +11,7 @@ use crate::{
     dialect::Dialect,
     engine::{RaceShard, Reset},
     expression::Value,
-    fixture::{Entry, OwnTables, create_schema, drop_schema, migrate, remember, seed},
+    fixture::{Entry, Tables, create_schema, drop_schema, migrate, remember, seed},
     outcome::Isolation,
     plan::{Race, Schedules},
     target::{Session, SessionSettings},
@@ -108,7 +108,7 @@ impl Races<'_> {
         if let Some(folder) = opened.migrations() {
             migrate(session, folder).await.map_err(Trouble::from)?;
         }
-        let seeded = seed(session, &race.plan, self.run_id, self.seed, &mut OwnTables).await;
+        let seeded = seed(session, &race.plan, self.run_id, self.seed, &Tables::Own).await;
         let seeded = seeded.map_err(Trouble::from)?;
         let written = race.written_tables();
         let reset = remember(session, written.as_ref())
