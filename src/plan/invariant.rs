@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use super::{
     demands::{Expect, Invariant},
     scope::Scope,
-    sql,
+    sql, statement,
 };
 use crate::{
     dialect::Dialect,
@@ -57,19 +57,9 @@ pub(super) fn compile(
         return None;
     }
     let globals = scope.globals.clone();
-    let text = super::statement::text_for_target(scope, &written.sql)?;
-    let statement = match sql::compile(&text.value, &globals, &|_| None, scope.dialect) {
-        Ok(compiled) => Some(compiled),
-        Err(sql::SqlError::Template(error)) => {
-            scope.template_error(&text.span, &text.value, &error);
-            None
-        }
-        Err(error) => {
-            let place = scope.place(&text.span, &text.value, error.range());
-            scope.error(&place, error.to_string(), error.hint());
-            None
-        }
-    };
+    let text = statement::text_for_target(scope, &written.sql)?;
+    let compiled = sql::compile(&text.value, &globals, &|_| None, scope.dialect);
+    let statement = statement::or_problem(scope, text, compiled);
     let expect = match &written.expect {
         None => Some(Expect::NoRows),
         Some(text) if text.value.trim() == "no_rows" => Some(Expect::NoRows),

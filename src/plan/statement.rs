@@ -5,7 +5,7 @@ use super::{
     model::{Statement, StatementIndex},
     parse::row_lock_clause,
     scope::Scope,
-    sql::{self, CompiledSql},
+    sql::{self, CompiledSql, SqlError},
 };
 use crate::{
     expression::Names,
@@ -82,9 +82,19 @@ pub(super) fn compile_script(
 }
 
 fn compiled_text(scope: &mut Scope<'_>, text: &Spanned<String>, names: &Names) -> Option<CompiledSql> {
-    match sql::compile(&text.value, names, &|name| identifier(scope, name), scope.dialect) {
+    let compiled = sql::compile(&text.value, names, &|name| identifier(scope, name), scope.dialect);
+    or_problem(scope, text, compiled)
+}
+
+/// Reports what is wrong with a statement's text.
+pub(super) fn or_problem(
+    scope: &mut Scope<'_>,
+    text: &Spanned<String>,
+    compiled: Result<CompiledSql, SqlError>,
+) -> Option<CompiledSql> {
+    match compiled {
         Ok(compiled) => Some(compiled),
-        Err(sql::SqlError::Template(error)) => {
+        Err(SqlError::Template(error)) => {
             scope.template_error(&text.span, &text.value, &error);
             None
         }
