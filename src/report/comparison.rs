@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     units::format_millis,
-    verdict::{ComparedRun, Comparison, Difference, Finding},
+    verdict::{Comparison, ComparisonSide, Difference, Finding},
 };
 
 /// What `compare` prints.
@@ -36,8 +36,8 @@ pub(super) fn section(document: &Document, style: &Style) -> String {
     out
 }
 
-fn run_line(run: &ComparedRun) -> String {
-    let ComparedRun { run_id, started_at, seed, seconds } = run;
+fn run_line(run: &ComparisonSide) -> String {
+    let ComparisonSide { run_id, started_at, seed, seconds } = run;
     let seconds =
         if *seconds == 1 { "1 whole second".to_owned() } else { format!("{seconds} whole seconds") };
     let moment = started_at.split('.').next().unwrap_or_default().trim_end_matches('Z').replace('T', " ");
@@ -182,7 +182,7 @@ mod tests {
             finding,
             why: None,
         };
-        let run = |run_id: &str| ComparedRun {
+        let run = |run_id: &str| ComparisonSide {
             run_id: run_id.to_owned(),
             started_at: "2026-11-25T10:20:30.123Z".to_owned(),
             seed: 7,

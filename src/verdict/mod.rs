@@ -16,7 +16,7 @@ mod races;
 mod tuning;
 
 pub use conclude::{Baseline, judge};
-pub use difference::{ComparedRun, Comparison, Difference, Finding, OperationPair, compare};
+pub use difference::{Comparison, ComparisonSide, Difference, Finding, OperationPair, compare};
 pub use effects::{difference, effect_failure};
 pub use incidents::incidents;
 pub use metrics::{Observed, observe};

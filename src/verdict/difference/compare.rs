@@ -1,7 +1,7 @@
 //! Measures of two runs, from their seconds.
 
 use super::{
-    ComparedRun, Comparison, Difference, Finding, OperationPair,
+    Comparison, ComparisonSide, Difference, Finding, OperationPair,
     alike::{incomparable, notes, unlike},
     interval::{Estimate, FEWEST, Scale, Window, estimate, interval},
 };
@@ -126,8 +126,8 @@ pub fn compare(name: &str, before: &RunResults, after: &RunResults) -> Compariso
     comparison
 }
 
-fn compared(run: &RunResults) -> ComparedRun {
-    ComparedRun {
+fn compared(run: &RunResults) -> ComparisonSide {
+    ComparisonSide {
         run_id: run.run_id.clone(),
         started_at: run.started_at.clone(),
         seed: run.seed,

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 pub struct Comparison {
     /// What the other run was called: the name of a baseline, a run, or a file.
     pub baseline: String,
-    pub baseline_run: ComparedRun,
-    pub run: ComparedRun,
+    pub baseline_run: ComparisonSide,
+    pub run: ComparisonSide,
     /// Why nothing can be told at all; then there are no differences.
     pub incomparable: Vec<String>,
     /// What else is different, so that it may be the reason. Thresholds can't be held against such a
@@ -31,7 +31,7 @@ pub struct Comparison {
 
 /// One side.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct ComparedRun {
+pub struct ComparisonSide {
     pub run_id: String,
     pub started_at: String,
     pub seed: u64,
