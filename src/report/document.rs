@@ -88,193 +88,34 @@ pub struct Document {
     pub comparison: Option<Comparison>,
 }
 
-impl Document {
-    /// Puts a run and its verdict together.
-    pub fn new(results: RunResults, verdict: Verdict) -> Self {
-        // Without `..`, so that no field is forgotten.
-        let RunResults {
-            scenario,
-            description,
-            file,
-            file_text,
-            vars,
-            profile,
-            run_id,
-            seed,
-            started_at,
-            duration_ms,
-            interrupted,
-            aborted,
-            unchecked,
-            environment,
-            totals,
-            operations,
-            retries,
-            isolation,
-            lock_order,
-            deadlocks,
-            waits,
-            overlap,
-            arrivals,
-            releases,
-            gates,
-            application,
-            invariants,
-            effects,
-            does_not_apply,
-            fixtures,
-            tuning,
-            timeline,
-            errors,
-            incidents,
-            control,
-            compared,
-            races,
-            probes,
-        } = results;
-        let Verdict { verdict, reasons, grade, thresholds, requirements, grades, comparison } = verdict;
-        Self {
-            version: VERSION,
-            scenario,
-            description,
-            file,
-            file_text,
-            vars,
-            profile,
-            verdict,
-            reasons,
-            grade,
-            interrupted,
-            aborted,
-            unchecked,
-            seed,
-            run_id,
-            started_at,
-            duration_ms,
-            environment,
-            totals,
-            operations,
-            retries,
-            isolation,
-            lock_order,
-            deadlocks,
-            waits,
-            overlap,
-            arrivals,
-            releases,
-            gates,
-            application,
-            invariants,
-            effects,
-            does_not_apply,
-            thresholds,
-            requirements,
-            grades,
-            fixtures,
-            tuning,
-            errors,
-            timeline,
-            incidents,
-            control,
-            compared,
-            races,
-            probes,
-            comparison,
-        }
-    }
+/// Puts a document together and takes it apart, field by field. The compiler holds the lists against all
+/// three types, so that no field is forgotten.
+macro_rules! document_of {
+    (results: $($measured:ident)+; verdict: $($judged:ident)+;) => {
+        impl Document {
+            /// Puts a run and its verdict together.
+            pub fn new(results: RunResults, verdict: Verdict) -> Self {
+                let RunResults { $($measured),+ } = results;
+                let Verdict { $($judged),+ } = verdict;
+                Self { version: VERSION, $($measured,)+ $($judged),+ }
+            }
 
-    /// Takes them apart again: what was measured can be judged anew.
-    pub fn into_parts(self) -> (RunResults, Verdict) {
-        let Self {
-            version: _,
-            scenario,
-            description,
-            file,
-            file_text,
-            vars,
-            profile,
-            verdict,
-            reasons,
-            grade,
-            interrupted,
-            aborted,
-            unchecked,
-            seed,
-            run_id,
-            started_at,
-            duration_ms,
-            environment,
-            totals,
-            operations,
-            retries,
-            isolation,
-            lock_order,
-            deadlocks,
-            waits,
-            overlap,
-            arrivals,
-            releases,
-            gates,
-            application,
-            invariants,
-            effects,
-            does_not_apply,
-            thresholds,
-            requirements,
-            grades,
-            fixtures,
-            tuning,
-            errors,
-            timeline,
-            incidents,
-            control,
-            compared,
-            races,
-            probes,
-            comparison,
-        } = self;
-        let results = RunResults {
-            scenario,
-            description,
-            file,
-            file_text,
-            vars,
-            profile,
-            run_id,
-            seed,
-            started_at,
-            duration_ms,
-            interrupted,
-            aborted,
-            unchecked,
-            environment,
-            totals,
-            operations,
-            retries,
-            isolation,
-            lock_order,
-            deadlocks,
-            waits,
-            overlap,
-            arrivals,
-            releases,
-            gates,
-            application,
-            invariants,
-            effects,
-            does_not_apply,
-            fixtures,
-            tuning,
-            timeline,
-            errors,
-            incidents,
-            control,
-            compared,
-            races,
-            probes,
-        };
-        (results, Verdict { verdict, reasons, grade, thresholds, requirements, grades, comparison })
-    }
+            /// Takes them apart again: what was measured can be judged anew.
+            pub fn into_parts(self) -> (RunResults, Verdict) {
+                let Self { version: _, $($measured,)+ $($judged),+ } = self;
+                (RunResults { $($measured),+ }, Verdict { $($judged),+ })
+            }
+        }
+    };
+}
+
+document_of! {
+    results:
+        scenario description file file_text vars profile run_id seed started_at duration_ms interrupted
+        aborted unchecked environment totals operations retries isolation lock_order deadlocks waits
+        overlap arrivals releases gates application invariants effects does_not_apply fixtures tuning
+        timeline errors incidents control compared races probes;
+    verdict: verdict reasons grade thresholds requirements grades comparison;
 }
 
 /// The document as JSON, ending in a line break. Fractions have at most three digits: a
