@@ -1,7 +1,18 @@
-//! What a plan takes of this machine, told before it begins.
+//! What a plan takes of this machine and of the server, told before it begins.
 
 use super::Trouble;
-use crate::plan::Plan;
+use crate::{
+    dialect::Dialect,
+    plan::Plan,
+    target::{Connections, ServerFacts},
+};
+
+/// Connections of deadheat's own beside the workers': control, sampling, cleanup, and one to spare.
+const OWN_CONNECTIONS: u32 = 4;
+/// Connections of a server of ours that are left to the services under test.
+const FOR_SERVICES: u32 = 110;
+/// File descriptors beside the workers' connections.
+const OWN_DESCRIPTORS: u64 = 100;
 
 /// Of a worker with its connection and its frame, estimated generously.
 const OF_A_WORKER: u64 = 100_000;
@@ -54,6 +65,67 @@ fn fits(plan: &Plan, free: u64) -> Result<(), Trouble> {
 fn available(meminfo: &str) -> Option<u64> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     line.split_whitespace().next()?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1_024)
+}
+
+/// Workers that have a session of their own, and one more each where there are gates.
+fn database_workers(plan: &Plan) -> u32 {
+    let gates = plan.statements.iter().any(|statement| statement.is_gate);
+    if plan.statements.is_empty() { 0 } else { plan.load.concurrency * (1 + u32::from(gates)) }
+}
+
+/// Connections that a server of ours takes.
+pub(super) fn most_connections(plan: &Plan) -> u32 {
+    database_workers(plan) + OWN_CONNECTIONS + FOR_SERVICES
+}
+
+/// Refuses a plan that needs more connections than the server has left.
+///
+/// # Errors
+/// When it does.
+pub(super) fn check_connections(plan: &Plan, facts: &ServerFacts, dialect: Dialect) -> Result<(), Trouble> {
+    let Some(Connections { free, most }) = facts.connections else { return Ok(()) };
+    // The control session is connected already.
+    let needed = i64::from(database_workers(plan) + OWN_CONNECTIONS) - 1;
+    if free >= needed {
+        return Ok(());
+    }
+    let to_set = most + needed - free;
+    let place = match dialect {
+        Dialect::MySql => "my.cnf",
+        Dialect::Postgres | Dialect::Sqlite => "postgresql.conf",
+    };
+    Err(Trouble::new(format!(
+        "{} workers need {needed} connections and the server has {free} left of its {most}",
+        plan.load.concurrency
+    ))
+    .hint(format!("set `max_connections = {to_set}` in {place}, or lower `load.concurrency`")))
+}
+
+/// Refuses a plan that needs more file descriptors than this process may have. Linux tells the limit;
+/// elsewhere a connection fails when it is reached.
+///
+/// # Errors
+/// When it does.
+pub(super) fn check_descriptors(plan: &Plan) -> Result<(), Trouble> {
+    let Ok(limits) = std::fs::read_to_string("/proc/self/limits") else { return Ok(()) };
+    let limit = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"))
+        .and_then(|line| line.split_whitespace().nth(3)?.parse::<u64>().ok());
+    let copies = plan
+        .requests
+        .iter()
+        .map(|request| u64::from(request.delivery.copies) * request.bodies.len() as u64);
+    let each = u64::from(!plan.statements.is_empty()) + copies.max().unwrap_or(0);
+    let needed = u64::from(plan.load.concurrency) * each + OWN_DESCRIPTORS;
+    match limit {
+        Some(limit) if limit < needed => Err(Trouble::new(format!(
+            "{} workers need {needed} file descriptors and this process may have {limit}",
+            plan.load.concurrency
+        ))
+        .hint(format!("run `ulimit -n {needed}` first, or lower `load.concurrency`"))),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use tokio::time::{sleep, timeout};
 
 use super::{
-    RunOptions, StopSignal, Trouble, Watcher, in_use,
+    RunOptions, StopSignal, Trouble, Watcher, bounds, in_use,
     own::{self, Own},
 };
 use crate::{
@@ -21,20 +21,12 @@ use crate::{
     },
     measure::{RunResults, TargetInfo},
     plan::{Database, Plan},
-    target::{
-        Connections, Endpoint, ServerFacts, Session, SessionSettings, StatementLog, StatementLogError,
-    },
+    target::{Endpoint, ServerFacts, Session, SessionSettings, StatementLog, StatementLogError},
 };
 
-/// Connections of deadheat's own beside the workers': control, sampling, cleanup, and one to spare.
-const OWN_CONNECTIONS: u32 = 4;
-/// Connections of a server of ours that are left to the services under test.
-const FOR_SERVICES: u32 = 110;
 /// How long a server that is gone may take to come back.
 const LONGEST_RESTART: Duration = Duration::from_secs(15);
 const RESTART_PAUSE: Duration = Duration::from_millis(100);
-/// File descriptors beside the workers' connections.
-const OWN_DESCRIPTORS: u64 = 100;
 
 /// A database in use by a run.
 pub(super) struct Opened {
@@ -159,89 +151,8 @@ async fn connect(
     let facts = ServerFacts::ask(&mut session)
         .await
         .map_err(|failure| Trouble::failure("the server doesn't tell about itself", &failure))?;
-    check_connections(plan, &facts, endpoint.dialect())?;
+    bounds::check_connections(plan, &facts, endpoint.dialect())?;
     Ok((session, facts))
-}
-
-/// Words in the name of a database that nobody wants to stress by mistake.
-const PRODUCTION: [&str; 4] = ["production", "prod", "prd", "live"];
-
-/// Nothing but this machine is touched unless the user names the host, and nothing that looks like
-/// production either: a tunnel makes it look like this machine.
-pub(super) fn check_host(endpoint: &Endpoint, allowed: &[String]) -> Result<(), Trouble> {
-    let host = endpoint.host();
-    if allowed.contains(&host) {
-        return Ok(());
-    }
-    let message = if !endpoint.is_loopback() {
-        format!("{host} is not this machine")
-    } else if is_production(endpoint.database()) {
-        format!("database {} looks like production", endpoint.database())
-    } else {
-        return Ok(());
-    };
-    Err(Trouble::new(message)
-        .hint(format!("stress tests damage what they run against; if you mean it: `--allow-host {host}`")))
-}
-
-/// True when one of the words of a database's name says so.
-fn is_production(database: &str) -> bool {
-    database
-        .split(|c: char| !c.is_alphanumeric())
-        .any(|word| PRODUCTION.contains(&word.to_lowercase().as_str()))
-}
-
-/// Workers that have a session of their own, and one more each where there are gates.
-fn database_workers(plan: &Plan) -> u32 {
-    let gates = plan.statements.iter().any(|statement| statement.is_gate);
-    if plan.statements.is_empty() { 0 } else { plan.load.concurrency * (1 + u32::from(gates)) }
-}
-
-/// Connections that a server of ours takes.
-pub(super) fn most_connections(plan: &Plan) -> u32 {
-    database_workers(plan) + OWN_CONNECTIONS + FOR_SERVICES
-}
-
-fn check_connections(plan: &Plan, facts: &ServerFacts, dialect: Dialect) -> Result<(), Trouble> {
-    let Some(Connections { free, most }) = facts.connections else { return Ok(()) };
-    // The control session is connected already.
-    let needed = i64::from(database_workers(plan) + OWN_CONNECTIONS) - 1;
-    if free >= needed {
-        return Ok(());
-    }
-    let to_set = most + needed - free;
-    let place = match dialect {
-        Dialect::MySql => "my.cnf",
-        Dialect::Postgres | Dialect::Sqlite => "postgresql.conf",
-    };
-    Err(Trouble::new(format!(
-        "{} workers need {needed} connections and the server has {free} left of its {most}",
-        plan.load.concurrency
-    ))
-    .hint(format!("set `max_connections = {to_set}` in {place}, or lower `load.concurrency`")))
-}
-
-/// Linux tells the limit; elsewhere a connection fails when it is reached.
-pub(super) fn check_descriptors(plan: &Plan) -> Result<(), Trouble> {
-    let Ok(limits) = std::fs::read_to_string("/proc/self/limits") else { return Ok(()) };
-    let limit = limits
-        .lines()
-        .find(|line| line.starts_with("Max open files"))
-        .and_then(|line| line.split_whitespace().nth(3)?.parse::<u64>().ok());
-    let copies = plan
-        .requests
-        .iter()
-        .map(|request| u64::from(request.delivery.copies) * request.bodies.len() as u64);
-    let each = u64::from(!plan.statements.is_empty()) + copies.max().unwrap_or(0);
-    let needed = u64::from(plan.load.concurrency) * each + OWN_DESCRIPTORS;
-    match limit {
-        Some(limit) if limit < needed => Err(Trouble::new(format!(
-            "{} workers need {needed} file descriptors and this process may have {limit}",
-            plan.load.concurrency
-        ))
-        .hint(format!("run `ulimit -n {needed}` first, or lower `load.concurrency`"))),
-        _ => Ok(()),
-    }
 }
 
 impl Opened {
@@ -411,20 +322,5 @@ impl Opened {
             own.leave();
         }
         watcher.stage("remove it with `deadheat clean`");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn production_is_a_word_of_the_name() {
-        for name in ["shop_production", "prod", "LIVE-shop", "shop.prd"] {
-            assert!(is_production(name), "{name}");
-        }
-        for name in ["postgres", "products", "reproduction", "delivery", "prodigy_test"] {
-            assert!(!is_production(name), "{name}");
-        }
     }
 }

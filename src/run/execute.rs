@@ -69,7 +69,7 @@ pub(super) async fn run_plan(
     // 1. What may be touched and what is needed is checked; the database is reached, and everything
     //    that will be made is written down first.
     service::check_hosts(plan, options)?;
-    database::check_descriptors(plan)?;
+    bounds::check_descriptors(plan)?;
     bounds::check_memory(plan)?;
     let mut opened = match &plan.database {
         Some(database) => Some(database::open(plan, database, &run_id, options, watcher).await?),

@@ -1,8 +1,8 @@
-//! Signs that a database of the user's is more than a place to test in: its size, others who work in it, and
-//! rows of theirs in tables that the scenario would empty.
+//! Signs that a database of the user's is more than a place to test in: its host, its name, its size, others
+//! who work in it, and rows of theirs in tables that the scenario would empty.
 //!
-//! Rows that would go are a reason to refuse. Size is a reason to refuse, as a name is ([`super::database`]): databases for tests are small. Other clients
-//! are a reason to warn: an editor or a pool is often connected to them.
+//! Rows that would go are a reason to refuse, and so are host, name and size: databases for tests are small.
+//! Other clients are a reason to warn: an editor or a pool is often connected to them.
 
 use super::{Trouble, Watcher};
 use crate::{
@@ -10,12 +10,39 @@ use crate::{
     target::{Endpoint, Session, Usage},
 };
 
+/// Words in the name of a database that nobody wants to stress by mistake.
+const PRODUCTION: [&str; 4] = ["production", "prod", "prd", "live"];
 /// Larger databases look like production.
 const LARGEST: u64 = 10_000_000_000;
 /// Names another size: `500MB`, `2TB`.
 const VARIABLE: &str = "DEADHEAT_LARGEST_DATABASE";
 const UNITS: [(&str, u64); 5] =
     [("TB", 1_000_000_000_000), ("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000), ("B", 1)];
+
+/// Nothing but this machine is touched unless the user names the host, and nothing that looks like
+/// production either: a tunnel makes it look like this machine.
+pub(super) fn check_host(endpoint: &Endpoint, allowed: &[String]) -> Result<(), Trouble> {
+    let host = endpoint.host();
+    if allowed.contains(&host) {
+        return Ok(());
+    }
+    let message = if !endpoint.is_loopback() {
+        format!("{host} is not this machine")
+    } else if is_production(endpoint.database()) {
+        format!("database {} looks like production", endpoint.database())
+    } else {
+        return Ok(());
+    };
+    Err(Trouble::new(message)
+        .hint(format!("stress tests damage what they run against; if you mean it: `--allow-host {host}`")))
+}
+
+/// True when one of the words of a database's name says so.
+fn is_production(database: &str) -> bool {
+    database
+        .split(|c: char| !c.is_alphanumeric())
+        .any(|word| PRODUCTION.contains(&word.to_lowercase().as_str()))
+}
 
 /// Refuses a database that is too large for a test, and tells of others who are connected to it.
 ///
@@ -124,6 +151,16 @@ fn shown(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn production_is_a_word_of_the_name() {
+        for name in ["shop_production", "prod", "LIVE-shop", "shop.prd"] {
+            assert!(is_production(name), "{name}");
+        }
+        for name in ["postgres", "products", "reproduction", "delivery", "prodigy_test"] {
+            assert!(!is_production(name), "{name}");
+        }
+    }
 
     #[test]
     fn large_databases_are_refused() {

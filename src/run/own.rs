@@ -2,10 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{
-    RunOptions, Trouble, Watcher,
-    database::{check_host, most_connections},
-};
+use super::{RunOptions, Trouble, Watcher, bounds::most_connections, in_use::check_host};
 use crate::{
     dialect::Dialect,
     fixture::{Entry, Ledger},
