@@ -1,30 +1,26 @@
-//! Compiles requests: their templates, signatures, deliveries, and what is made of the answers.
+//! Compiles requests: their templates, signatures, deliveries, and the changes that they must show.
 
 use std::time::Duration;
 
-use serde_json_path::JsonPath;
-
 use super::{
+    answer::{self, Answer},
     body,
-    operation::{Around, declare, policy},
-    request::{AnswerSlots, Captured, Changes, Delivery, DeliveryOrder, Request, RequestIndex},
-    retry::{self, RetryPolicy},
+    operation::{Around, policy},
+    request::{Changes, Delivery, DeliveryOrder, Request, RequestIndex},
+    retry::RetryPolicy,
     scope::Scope,
     service::ADD_DATABASE,
     sign, statement,
 };
 use crate::{
-    expression::{Expression, Names},
-    outcome::Cause,
-    scenario::{self, Capture, Retry, Spanned, Target},
+    expression::Names,
+    scenario::{self, Retry, Spanned, Target},
     units,
 };
 
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 const MOST_COPIES: u64 = 1_000;
-/// The names of an answer's parts.
-const ANSWER: [&str; 5] = ["status", "headers", "body", "json", "answers"];
 
 /// Compiles a request and adds it to the plan's; `None` after a problem.
 pub(super) fn compile(
@@ -54,7 +50,7 @@ pub(super) fn compile(
     let retry = resend_policy(scope, one.deliver.as_ref(), around);
     let answer_names = Answer { scope, names, written: one, target: &target };
     let (answer, assertions, causes, service_retries) = answer_names.compile();
-    let captures = captures(scope, one.capture.as_ref(), names);
+    let captures = answer::captures(scope, one.capture.as_ref(), names);
     let changes = match &one.changes {
         Some(changes) => Some(self::changes(scope, changes, names, around, &name)?),
         None => None,
@@ -234,161 +230,6 @@ fn resend_policy(
         ..Retry::default()
     };
     policy(scope, &redelivery)
-}
-
-/// Compiles everything that looks at an answer.
-struct Answer<'a, 'b> {
-    scope: &'a mut Scope<'b>,
-    names: &'a mut Names,
-    written: &'a scenario::Step,
-    target: &'a Target,
-}
-
-type CompiledAnswer =
-    (AnswerSlots, Option<Vec<Expression>>, Option<Vec<(Cause, Expression)>>, Option<Option<Expression>>);
-
-impl Answer<'_, '_> {
-    fn compile(self) -> CompiledAnswer {
-        let Self { scope, names, written, target } = self;
-        let slots = ANSWER.map(|name| names.declare(name));
-        let assertions: Option<Vec<Expression>> = written
-            .assert
-            .iter()
-            .flat_map(|assertions| assertions.iter())
-            .map(|text| scope.expression(text, names))
-            .collect::<Vec<_>>()
-            .into_iter()
-            .collect();
-        let causes: Option<Vec<(Cause, Expression)>> = target
-            .causes
-            .iter()
-            .map(|(name, text)| {
-                let cause = match retry::parse_cause(&name.value) {
-                    Ok(super::Retried::Cause(cause)) => Some(cause),
-                    Ok(super::Retried::Statuses(_) | super::Retried::NotAcknowledged) | Err(_) => {
-                        scope.error(
-                            &name.span,
-                            format!("`{name}` is not a cause that an answer can show"),
-                            Some(
-                                "for example `deadlock`, `serialization`, `lock_timeout`, `unique`".into(),
-                            ),
-                        );
-                        None
-                    }
-                };
-                let expression = scope.expression(text, names);
-                Some((cause?, expression?))
-            })
-            .collect::<Vec<_>>()
-            .into_iter()
-            .collect();
-        let retries = match &target.retries {
-            Some(text) => scope.expression(text, names).map(Some),
-            None => Some(None),
-        };
-        // What is in scope after the step may be looked at by any later one, so that only what is
-        // costly is left out: the JSON of an answer that nobody takes apart.
-        let texts = written.assert.iter().flat_map(|assertions| assertions.iter()).map(|text| &text.value);
-        let texts = texts.chain(target.causes.values().map(|text| &text.value));
-        let texts: Vec<&String> = texts.chain(target.retries.iter().map(|text| &text.value)).collect();
-        let later = names_used_elsewhere(scope.loaded);
-        let needed = |name: &str| texts.iter().any(|text| word(text, name)) || later(name);
-        let slot = |index: usize| needed(ANSWER[index]).then_some(slots[index]);
-        let answer = AnswerSlots {
-            status: slot(0),
-            headers: slot(1),
-            body: slot(2),
-            json: slot(3),
-            answers: slot(4),
-        };
-        (answer, assertions, causes, retries)
-    }
-}
-
-fn word(text: &str, name: &str) -> bool {
-    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).any(|word| word == name)
-}
-
-/// True for a name that may be used outside of assertions. The whole file is searched for the word: a
-/// value kept for nothing does no harm.
-fn names_used_elsewhere(loaded: &scenario::Loaded) -> impl Fn(&str) -> bool {
-    let text = &loaded.source.text;
-    move |name| {
-        let count = text
-            .split("{{")
-            .skip(1)
-            .filter_map(|part| part.split("}}").next())
-            .chain(conditions(text))
-            .filter(|part| word(part, name))
-            .count();
-        count > 0
-    }
-}
-
-/// Lines that hold an expression without braces.
-fn conditions(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().filter(|line| {
-        let line = line.trim_start().trim_start_matches("- ");
-        line.starts_with("if:")
-            || line.starts_with("check:")
-            || line.starts_with("if =")
-            || line.starts_with("check =")
-    })
-}
-
-fn captures(
-    scope: &mut Scope<'_>,
-    written: Option<&Spanned<Capture>>,
-    names: &mut Names,
-) -> Option<Vec<(usize, Captured)>> {
-    let Some(written) = written else { return Some(Vec::new()) };
-    match &written.value {
-        Capture::First(name) => {
-            let name = Spanned::new(name.clone(), written.span.clone());
-            Some(vec![(declare(scope, &name, names), Captured::Answer)])
-        }
-        Capture::Each(each) => {
-            let compiled: Vec<_> = each
-                .iter()
-                .map(|(name, what)| {
-                    let slot = declare(scope, name, names);
-                    Some((slot, captured(scope, what)?))
-                })
-                .collect();
-            compiled.into_iter().collect()
-        }
-    }
-}
-
-fn captured(scope: &mut Scope<'_>, what: &Spanned<String>) -> Option<Captured> {
-    let text = what.value.trim();
-    Some(match text {
-        "answer" => Captured::Answer,
-        "status" => Captured::Status,
-        "headers" => Captured::Headers,
-        "body" => Captured::Body,
-        "json" => Captured::Json,
-        _ if text.starts_with('$') => match JsonPath::parse(text) {
-            Ok(path) => Captured::JsonPath(path),
-            Err(error) => {
-                scope.error(&what.span, format!("this JSONPath can't be read: {error}"), None);
-                return None;
-            }
-        },
-        _ => match text.strip_prefix("header ") {
-            Some(name) => Captured::Header(name.trim().to_ascii_lowercase()),
-            None => {
-                scope.error(
-                    &what.span,
-                    format!("`{text}` is no part of an answer"),
-                    Some(
-                        "known: status, headers, body, json, a JSONPath like `$.id`, `header ETag`".into(),
-                    ),
-                );
-                return None;
-            }
-        },
-    })
 }
 
 fn changes(

@@ -4,6 +4,7 @@
 //! [`compile`] makes the [`Plan`] and returns all problems at once. Absent on purpose: drivers,
 //! clocks and connections.
 
+mod answer;
 mod arrivals;
 mod beside;
 mod body;
