@@ -22,6 +22,7 @@ mod race;
 mod replay;
 mod report;
 mod run;
+mod running;
 mod shrink;
 mod watch;
 

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    args::{Annotations, OutputArguments},
     console::Console,
     places::places,
+    running::{Annotations, OutputArguments},
     status,
 };
 use crate::{

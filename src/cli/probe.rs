@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::{
-    args::{OutputArguments, ScenarioArguments},
     console::Console,
     outputs::{self, Outputs},
     run::{ConsoleWatcher, block_on, listen, overall, report_ended},
+    running::{OutputArguments, ScenarioArguments},
 };
 use crate::{
     outcome::Isolation,
