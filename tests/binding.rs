@@ -40,6 +40,7 @@ fn cases() -> Vec<(&'static str, Value, &'static str)> {
         ("bytea", Value::from_bytes(vec![1, 255]), "\\x01ff"),
         ("int8[]", [1, 2, 3].into_iter().collect(), "{1,2,3}"),
         ("text[]", list(&["a,b", "\"q\""]), "{\"a,b\",\"\\\"q\\\"\"}"),
+        ("timestamptz[]", list(&["2026-01-31T12:00:00Z"]), "{\"2026-01-31 12:00:00+00\"}"),
         ("numeric[]", [1.5, 2.25].into_iter().collect(), "{1.5,2.25}"),
         ("mood", Value::from("ok"), "ok"),
         // Without an encoder of their own: sent as text and cast.
@@ -117,7 +118,8 @@ fn columns_come_back_as_what_they_are() {
             .query(
                 "SELECT 1::int8 AS a, 38.38::numeric AS b, 12345678901234567890.5::numeric AS c, true AS d,
                         '{\"x\": [1]}'::jsonb AS e, ARRAY[1, NULL]::int8[] AS f, NULL::text AS g,
-                        '0b6e9f1c-1111-4111-8111-000000000001'::uuid AS h, '2026-01-31T12:00:00Z'::timestamptz AS i",
+                        '0b6e9f1c-1111-4111-8111-000000000001'::uuid AS h, '2026-01-31T12:00:00Z'::timestamptz AS i,
+                        ARRAY['2026-01-31T12:00:00Z', NULL]::timestamptz[] AS j",
                 &[],
             )
             .await
@@ -135,7 +137,8 @@ fn columns_come_back_as_what_they_are() {
                 "[1,null]",
                 "null",
                 "0b6e9f1c-1111-4111-8111-000000000001",
-                "2026-01-31T12:00:00Z"
+                "2026-01-31T12:00:00Z",
+                "[\"2026-01-31T12:00:00Z\",null]"
             ]
         );
         assert!(row.get("b").is_some_and(Value::is_number));

@@ -22,7 +22,7 @@ pub(super) fn type_in_text(info: &PgTypeInfo) -> DataType {
     match info.name() {
         "?" => DataType::Text,
         _ => match DataType::of(info) {
-            DataType::Bytea | DataType::TimestamptzArray | DataType::Other => DataType::Text,
+            DataType::Bytea | DataType::Other => DataType::Text,
             known => known,
         },
     }
@@ -71,9 +71,7 @@ fn column(row: &PgRow, index: usize, kind: DataType) -> Result<Value, Failure> {
         DataType::Json => plain::<Json<serde_json::Value>>(row, index, |json| {
             Value::from(minijinja::value::Serde(json.0))
         }),
-        DataType::Timestamptz => plain::<chrono::DateTime<chrono::Utc>>(row, index, |moment| {
-            Value::from(moment.to_rfc3339().replace("+00:00", "Z"))
-        }),
+        DataType::Timestamptz => plain(row, index, moment),
         DataType::Timestamp => {
             plain::<chrono::NaiveDateTime>(row, index, |moment| Value::from(moment.to_string()))
         }
@@ -88,11 +86,16 @@ fn column(row: &PgRow, index: usize, kind: DataType) -> Result<Value, Failure> {
         DataType::NumericArray => list::<Decimal>(row, index, exact_number),
         DataType::UuidArray => list::<Uuid>(row, index, |uuid| Value::from(uuid.to_string())),
         DataType::TextArray | DataType::TextLikeArray => list::<String>(row, index, Value::from),
-        DataType::Bytea | DataType::TimestamptzArray | DataType::Other => raw(row, index, |bytes| {
+        DataType::TimestamptzArray => list(row, index, moment),
+        DataType::Bytea | DataType::Other => raw(row, index, |bytes| {
             let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
             Value::from(format!("\\x{hex}"))
         }),
     }
+}
+
+fn moment(moment: chrono::DateTime<chrono::Utc>) -> Value {
+    Value::from(moment.to_rfc3339().replace("+00:00", "Z"))
 }
 
 fn plain<T>(row: &PgRow, index: usize, value: impl Fn(T) -> Value) -> Result<Value, Failure>
