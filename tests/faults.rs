@@ -4,143 +4,15 @@
 
 mod support;
 
-use std::{
-    os::unix::{fs::MetadataExt, net::UnixStream, process::CommandExt},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+#[path = "support/faulty.rs"]
+mod faulty;
 
-use deadheat::target::{
-    Endpoint, Session, SessionSettings,
-    embedded::{EmbeddedServer, ServerKind},
-};
+use std::{process::Command, time::Duration};
+
+use deadheat::target::{Endpoint, Session, SessionSettings, embedded::ServerKind};
+use faulty::{Faulty, SCENARIO, kill_server, restart_killed};
 use serde_json::Value;
-use support::{Ended, Program, block_on, file, json, proxy::Proxy, server_of, session, text, wait_for};
-
-/// Each operation adds a row in a transaction of its own; what was acknowledged is there, and what is unknown
-/// is all that may be there beyond it.
-const SCENARIO: &str = r#"
-version: 1
-name: faults
-targets: {db: {database: "${DATABASE_URL}", isolation: read_committed, timeout: 1s}}
-fixtures: {counters: {table: counters, rows: 4, values: {n: 0}}}
-retry: {on: [deadlock, connection], max_retries: 2, delay: 10ms}
-operations:
-  add:
-    let: {counter: "{{ pick(counters) }}"}
-    steps:
-      - transaction:
-          steps:
-            - sql: INSERT INTO things (n) VALUES (1)
-            - sql: UPDATE counters SET n = n + 1 WHERE id = {{ counter.id }}
-load: {concurrency: 8, duration: 3s}
-invariants:
-  what_was_acknowledged_is_there:
-    sql: SELECT count(*) AS n FROM things
-    expect: n >= before.n + operations.add.committed and n <= before.n + operations.add.committed + operations.add.unknown
-thresholds: {success_rate: "> 1%"}
-"#;
-
-/// In a server's folder: where its process is told, and its socket.
-const POSTGRES_FILES: (&str, &str) = ("data/postmaster.pid", ".s.PGSQL.5432");
-
-/// A server, a network before it, and a run through it.
-struct Faulty {
-    server: EmbeddedServer,
-    proxy: Proxy,
-    url: String,
-    program: Program,
-    _folder: tempfile::TempDir,
-    scenario: PathBuf,
-    result: PathBuf,
-}
-
-impl Faulty {
-    fn new(kind: ServerKind) -> Self {
-        // What is acknowledged is to outlive a killed server.
-        let settings: &[_] = match kind {
-            ServerKind::Postgres => &[],
-            ServerKind::MySql => &[("innodb-flush-log-at-trx-commit", "2")],
-        };
-        Self::with(kind, SCENARIO, settings)
-    }
-
-    fn with(kind: ServerKind, scenario: &str, settings: &[(&str, &str)]) -> Self {
-        let server = server_of(kind, settings, 40);
-        let direct = server.url();
-        let key = match kind {
-            ServerKind::Postgres => "int GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
-            ServerKind::MySql => "int AUTO_INCREMENT PRIMARY KEY",
-        };
-        let tables = ["things", "counters"]
-            .map(|table| format!("CREATE TABLE {table} (id {key}, n int, note text)"));
-        let (socket, scheme, database) = match kind {
-            ServerKind::Postgres => (".s.PGSQL.5432", "postgres://postgres", "postgres"),
-            ServerKind::MySql => ("mysql.sock", "mysql://root", "test"),
-        };
-        let direct = direct.replace("/mysql?", "/test?");
-        block_on(async {
-            if kind == ServerKind::MySql {
-                let mut session = session(&server.url()).await;
-                session.script("CREATE DATABASE test").await.expect("made");
-                session.close().await;
-            }
-            let mut session = session(&direct).await;
-            for table in tables {
-                session.script(&table).await.expect("made");
-            }
-            session.close().await;
-        });
-        let proxy = Proxy::before(server.folder().join(socket));
-        let url = format!("{scheme}@127.0.0.1:{}/{database}", proxy.port());
-        let folder = tempfile::tempdir().expect("a folder");
-        let scenario = file(folder.path(), "faults.yaml", scenario);
-        let result = folder.path().join("result.json");
-        let program = Program::new().with("DATABASE_URL", &url);
-        Self { server, proxy, url: direct, program, _folder: folder, scenario, result }
-    }
-
-    fn start(&self) -> Child {
-        let mut run = self.program.command(&["run", text(&self.scenario), "--json", text(&self.result)]);
-        let run = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
-        wait_for("the load", || self.value("SELECT count(*) FROM things") > 20);
-        run
-    }
-
-    /// Asks the server, past the network.
-    fn value(&self, sql: &str) -> i64 {
-        block_on(async {
-            let mut session = session(&self.url).await;
-            let value = session.query(sql, &[]).await.expect("an answer").single();
-            session.close().await;
-            value.as_i64().expect("a number")
-        })
-    }
-
-    /// Tells the server something, past the network.
-    fn sql(&self, sql: &str) {
-        block_on(async {
-            let mut session = session(&self.url).await;
-            session.script(sql).await.expect("done");
-            session.close().await;
-        });
-    }
-
-    /// Waits for the end, and reads the result.
-    fn end(&self, run: Child) -> (Ended, Value) {
-        let ended = Ended::of(run.wait_with_output().expect("it ended"));
-        assert!(self.result.exists(), "a report was written: {ended:?}");
-        (ended, json(&self.result))
-    }
-
-    /// Nothing of the run is left.
-    fn expect_clean(self) {
-        assert_eq!(self.value("SELECT count(*) FROM counters"), 0, "its fixtures are gone");
-        assert_eq!(self.program.records(), 0);
-        self.server.stop().expect("stopped");
-    }
-}
+use support::{Ended, Program, block_on, file, json, proxy::Proxy, run_script, signal, text, wait_for};
 
 #[track_caller]
 fn expect_bounds_hold(result: &Value) {
@@ -165,87 +37,11 @@ fn expect_documented(row: &str) {
     let page = std::fs::read_to_string("docs/running.md").expect("readable");
     assert!(page.contains(row), "the table of faults lacks the row\n{row}");
 }
-
-/// A server's process, started again by the command line that it had.
-struct Restarted(Child);
-
-impl Restarted {
-    /// Kills a server and starts it again; `wrapped` may change how.
-    fn kill_and_restart(
-        server: &EmbeddedServer,
-        (file, socket): (&str, &str),
-        wrapped: impl FnOnce(Vec<String>) -> Vec<String>,
-    ) -> Self {
-        let (process, command) = kill(server, file);
-        let command = wrapped(command);
-        // Nobody may have asked for its status yet, for which it stays in the list of processes.
-        let state = Path::new("/proc").join(process).join("stat");
-        wait_for("its end", || {
-            std::fs::read_to_string(&state).map_or(true, |state| state.contains(") Z "))
-        });
-        let data = server.folder().join("data");
-        wait_for("the end of all its processes", || {
-            let processes = std::fs::read_dir("/proc").expect("processes").flatten();
-            !processes
-                .filter_map(|process| std::fs::read_link(process.path().join("cwd")).ok())
-                .any(|folder| folder == data)
-        });
-        // They name a process that seems to live.
-        for lock in [file.to_owned(), format!("{socket}.lock")] {
-            let _ = std::fs::remove_file(server.folder().join(lock));
-        }
-        let mut restarted = Self::start(server, &command);
-        wait_for("the server", || {
-            // It refuses while processes of the old one still end.
-            if restarted.0.try_wait().is_ok_and(|ended| ended.is_some()) {
-                restarted = Self::start(server, &command);
-            }
-            UnixStream::connect(server.folder().join(socket)).is_ok()
-        });
-        restarted
-    }
-
-    fn start(server: &EmbeddedServer, command: &[String]) -> Self {
-        let owner = std::fs::metadata(server.folder().join("data")).expect("there");
-        let mut restarted = Command::new(&command[0]);
-        restarted.args(&command[1..]).current_dir(server.folder());
-        let changes_user = owner.uid() != std::fs::metadata("/proc/self").expect("there").uid();
-        // What prepares the start needs to be root; it becomes the server's user itself.
-        if changes_user && command[0] != "unshare" {
-            restarted.uid(owner.uid()).gid(owner.gid());
-        }
-        restarted.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        Self(restarted.spawn().expect("it starts"))
-    }
-}
-
-impl Drop for Restarted {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Kills a server as a crash does; returns its process and its command line.
-fn kill(server: &EmbeddedServer, file: &str) -> (String, Vec<String>) {
-    let numbers = std::fs::read_to_string(server.folder().join(file)).expect("its number");
-    let process = numbers.lines().next().expect("a line").trim().to_owned();
-    let command = std::fs::read(format!("/proc/{process}/cmdline")).expect("its command line");
-    let command: Vec<String> = String::from_utf8(command)
-        .expect("text")
-        .trim_end_matches('\0')
-        .split('\0')
-        .map(str::to_owned)
-        .collect();
-    support::signal(process.parse().expect("a number"), "-KILL");
-    (process, command)
-}
-
 /// Killed and restarted: the run goes on with new connections.
-fn restarts(kind: ServerKind, files: (&str, &str)) {
+fn restarts(kind: ServerKind) {
     let faulty = Faulty::new(kind);
     let run = faulty.start();
-    let restarted = Restarted::kill_and_restart(&faulty.server, files, |command| command);
+    let restarted = restart_killed(&faulty.server, kind, |command| command);
     let (ended, result) = faulty.end(run);
     expect_bounds_hold(&result);
     assert!(count(&result, "failed") + count(&result, "exhausted") > 0, "{}", result["totals"]);
@@ -253,14 +49,13 @@ fn restarts(kind: ServerKind, files: (&str, &str)) {
     let last = timeline.last().expect("an entry");
     assert!(last["committed"].as_u64().unwrap_or_default() > 0, "it went on: {timeline:?}");
     assert_eq!(ended.status, Some(0), "{ended:?}");
-    faulty.value("SELECT 1");
-    assert_eq!(faulty.value("SELECT count(*) FROM counters"), 0, "its fixtures are gone");
+    faulty.expect_nothing_left();
     drop(restarted);
 }
 
 #[test]
 fn a_postgres_that_is_killed_and_restarted() {
-    restarts(ServerKind::Postgres, POSTGRES_FILES);
+    restarts(ServerKind::Postgres);
     expect_documented(
         "| database killed and restarted | goes on with new connections | `connection`, `unknown` where a commit was under way | what was acknowledged is there | written, exit by its thresholds |",
     );
@@ -268,14 +63,14 @@ fn a_postgres_that_is_killed_and_restarted() {
 
 #[test]
 fn a_mariadb_that_is_killed_and_restarted() {
-    restarts(ServerKind::MySql, ("server.pid", "mysql.sock"));
+    restarts(ServerKind::MySql);
 }
 
 #[test]
 fn a_database_that_is_killed_and_stays_away() {
     let faulty = Faulty::new(ServerKind::Postgres);
     let run = faulty.start();
-    kill(&faulty.server, POSTGRES_FILES.0);
+    kill_server(&faulty.server, ServerKind::Postgres);
     let (ended, result) = faulty.end(run);
     assert_eq!(ended.status, Some(3), "what couldn't be cleaned up is an error: {ended:?}");
     assert!(ended.stderr.contains("deadheat clean"), "{}", ended.stderr);
@@ -287,18 +82,25 @@ fn a_database_that_is_killed_and_stays_away() {
     );
 }
 
-#[test]
-fn a_network_that_is_cut() {
+/// The network before each kind of server fails in the middle of a run, which goes on to a good end.
+fn network_fails(fails: impl Fn(&Proxy), expect: impl Fn(&Value)) {
     for kind in [ServerKind::Postgres, ServerKind::MySql] {
         let faulty = Faulty::new(kind);
         let run = faulty.start();
-        faulty.proxy.cut();
+        fails(&faulty.proxy);
         let (ended, result) = faulty.end(run);
         expect_bounds_hold(&result);
-        assert!(count(&result, "recovered") + count(&result, "unknown") > 0, "{}", result["totals"]);
+        expect(&result);
         assert_eq!(ended.status, Some(0), "{ended:?}");
         faulty.expect_clean();
     }
+}
+
+#[test]
+fn a_network_that_is_cut() {
+    network_fails(Proxy::cut, |result| {
+        assert!(count(result, "recovered") + count(result, "unknown") > 0, "{}", result["totals"]);
+    });
     expect_documented(
         "| network cut | goes on with new connections | `connection`, retried where the policy says so; `unknown` where a commit was under way | what was acknowledged is there | written, exit by its thresholds |",
     );
@@ -307,17 +109,13 @@ fn a_network_that_is_cut() {
 /// The server has the commit, and nobody hears of it.
 #[test]
 fn answers_to_commits_that_are_cut_off() {
-    for kind in [ServerKind::Postgres, ServerKind::MySql] {
-        let faulty = Faulty::new(kind);
-        let run = faulty.start();
-        faulty.proxy.cut_commits(20);
-        wait_for("the cuts", || faulty.proxy.commits_to_cut() == 0);
-        let (ended, result) = faulty.end(run);
-        expect_bounds_hold(&result);
-        assert_eq!(count(&result, "unknown"), 20, "{}", result["errors"]);
-        assert_eq!(ended.status, Some(0), "{ended:?}");
-        faulty.expect_clean();
-    }
+    let cut_commits = |network: &Proxy| {
+        network.cut_commits(20);
+        wait_for("the cuts", || network.commits_to_cut() == 0);
+    };
+    network_fails(cut_commits, |result| {
+        assert_eq!(count(result, "unknown"), 20, "{}", result["errors"]);
+    });
     expect_documented(
         "| answer to a commit cut off | goes on with new connections | each of them `unknown`, never retried | between what was acknowledged and that with the unknown | written, exit by its thresholds |",
     );
@@ -325,17 +123,10 @@ fn answers_to_commits_that_are_cut_off() {
 
 #[test]
 fn a_network_that_falls_silent() {
-    for kind in [ServerKind::Postgres, ServerKind::MySql] {
-        let faulty = Faulty::new(kind);
-        let run = faulty.start();
-        faulty.proxy.silence();
-        let (ended, result) = faulty.end(run);
-        expect_bounds_hold(&result);
+    network_fails(Proxy::silence, |result| {
         let said = result["errors"].to_string();
-        assert!(said.contains("no answer within 1s") || count(&result, "recovered") > 0, "{result}");
-        assert_eq!(ended.status, Some(0), "{ended:?}");
-        faulty.expect_clean();
-    }
+        assert!(said.contains("no answer within 1s") || count(result, "recovered") > 0, "{result}");
+    });
     expect_documented(
         "| network half-open: nothing comes, nothing is closed | gives a connection up after the target's `timeout` | `connection`, `unknown` where a commit was under way | what was acknowledged is there | written, exit by its thresholds |",
     );
@@ -365,7 +156,8 @@ fn a_network_that_is_slow() {
 fn connections_that_are_refused() {
     let mut faulty = Faulty::new(ServerKind::Postgres);
     // The server's own limit would hold for this test's sessions too, a role's holds for the run's alone.
-    faulty.sql(
+    run_script(
+        &faulty.url,
         "CREATE ROLE tester LOGIN;
          GRANT ALL ON ALL TABLES IN SCHEMA public TO tester; GRANT USAGE ON SCHEMA public TO tester;
          GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO tester",
@@ -381,7 +173,7 @@ fn connections_that_are_refused() {
         "SELECT pg_sleep(1)",
         "ALTER ROLE tester CONNECTION LIMIT -1",
     ] {
-        faulty.sql(sql);
+        run_script(&faulty.url, sql);
     }
     let (ended, result) = faulty.end(run);
     expect_bounds_hold(&result);
@@ -401,7 +193,7 @@ fn a_server_out_of_disk() {
         .replace("INSERT INTO things (n) VALUES (1)", filler)
         .replace("duration: 3s", "iterations: 4000");
     let faulty = Faulty::with(ServerKind::Postgres, &scenario, &[]);
-    let restarted = Restarted::kill_and_restart(&faulty.server, POSTGRES_FILES, |command| {
+    let restarted = restart_killed(&faulty.server, ServerKind::Postgres, |command| {
         let script = "cd \"$0\" && size=$(( $(du -sk . | cut -f1) + 8192 )) && cp -a . ../copy \
             && mount -t tmpfs -o size=${size}k none \"$0\" && cp -a ../copy/. \"$0\" \
             && user=$(stat -c %u ..) group=$(stat -c %g ..) && cd .. && chown $user:$group \"$0\" \
@@ -428,8 +220,7 @@ fn a_server_out_of_disk() {
     let status = Command::new("nsenter").args(more).arg(tables).status().expect("nsenter runs");
     assert!(status.success());
     faulty.program.run(&["clean"]).expect_status(0);
-    assert_eq!(faulty.value("SELECT count(*) FROM counters"), 0, "its fixtures are gone");
-    assert_eq!(faulty.program.records(), 0);
+    faulty.expect_nothing_left();
     drop(restarted);
     expect_documented(
         "| server out of disk | goes on | `other(53100)`, rolled back | what was acknowledged is there | written, exit 3: `clean` removes the rows when there is space |",
@@ -448,12 +239,11 @@ fn an_application_that_is_killed() {
     let scenario = file(folder.path(), "app.yaml", &scenario);
     let result = folder.path().join("result.json");
     let program = Program::new();
-    let mut run = program.command(&["run", text(&scenario), "--json", text(&result)]);
-    let run = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let run = program.start(&["run", text(&scenario), "--json", text(&result)]);
     let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap_or_default();
     wait_for("the load", || read("requests").lines().count() > 20);
-    support::signal(read("process").trim().parse().expect("a number"), "-KILL");
-    let ended = Ended::of(run.wait_with_output().expect("it ended"));
+    signal(read("process").trim().parse().expect("a number"), "-KILL");
+    let ended = Ended::of_started(run);
     let result = json(&result);
     assert!(count(&result, "ok") > 0 && count(&result, "failed") > 0, "{}", result["totals"]);
     let causes: Vec<&String> = result["totals"]["causes"].as_object().expect("causes").keys().collect();

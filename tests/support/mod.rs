@@ -12,7 +12,7 @@ pub mod terminal;
 
 use std::{
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -55,6 +55,18 @@ impl Program {
         Ended::of(self.command(arguments).output().expect("the program starts"))
     }
 
+    /// Starts it; what it says is kept for [`Ended::of_started`].
+    pub fn start(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command(arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")
+    }
+
+    /// Starts it; nobody hears what it says.
+    pub fn start_unheard(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command(arguments);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts")
+    }
+
     /// Records of runs that weren't cleaned up.
     pub fn records(&self) -> usize {
         std::fs::read_dir(self.state.path()).expect("a folder").count()
@@ -75,6 +87,11 @@ impl Ended {
         Self { status: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
+    /// Waits for the end of a program that was started.
+    pub fn of_started(program: Child) -> Self {
+        Self::of(program.wait_with_output().expect("it ended"))
+    }
+
     #[track_caller]
     pub fn expect_status(self, status: i32) -> Self {
         assert_eq!(self.status, Some(status), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
@@ -86,6 +103,22 @@ impl Ended {
         assert!(self.stderr.contains(text), "`{text}` is missing in:\n{}", self.stderr);
         self
     }
+}
+
+/// A process that ends with this value.
+pub struct Running(pub Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Kills a process as a crash does.
+pub fn kill(mut process: Child) {
+    process.kill().expect("killed");
+    process.wait().expect("it ended");
 }
 
 /// A server that plays the user's own.
@@ -122,36 +155,80 @@ impl TestDatabase {
     pub fn dialect(&self) -> Dialect {
         Endpoint::from_url(self.url()).expect("a URL").dialect()
     }
+
+    /// Ends the server, or removes the file.
+    pub fn stop(self) {
+        match self {
+            Self::Server(server, _) => server.stop().expect("stopped"),
+            Self::File(folder, _) => folder.close().expect("removed"),
+        }
+    }
 }
 
 /// PostgreSQL, MariaDB or MySQL, and SQLite. A server that can't be had is a failure.
 pub fn databases() -> Vec<TestDatabase> {
-    let postgres = server(&[], 40);
-    let url = postgres.url();
-    let mut databases = vec![TestDatabase::Server(postgres, url)];
-    databases.push(mysql(&[]));
     let folder = tempfile::tempdir().expect("a folder");
     let url = format!("sqlite:{}", folder.path().join("test.sqlite").display());
-    databases.push(TestDatabase::File(folder, url));
-    databases
+    vec![database_of(ServerKind::Postgres, &[]), mysql(&[]), TestDatabase::File(folder, url)]
 }
 
 /// MariaDB or MySQL, with an empty database `test`.
 pub fn mysql(settings: &[(&str, &str)]) -> TestDatabase {
-    let server = server_of(ServerKind::MySql, settings, 40);
-    let url = server.url();
-    block_on(async {
-        let mut session = session(&url).await;
-        session.script("CREATE DATABASE test").await.expect("made");
-        session.close().await;
-    });
-    TestDatabase::Server(server, url.replace("/mysql?", "/test?"))
+    database_of(ServerKind::MySql, settings)
+}
+
+/// An empty database in a server of any kind.
+pub fn database_of(kind: ServerKind, settings: &[(&str, &str)]) -> TestDatabase {
+    let server = server_of(kind, settings, 40);
+    let url = match kind {
+        ServerKind::Postgres => server.url(),
+        ServerKind::MySql => {
+            run_script(&server.url(), "CREATE DATABASE test");
+            server.url().replace("/mysql?", "/test?")
+        }
+    };
+    TestDatabase::Server(server, url)
 }
 
 /// A session with a database.
 pub async fn session(url: &str) -> Session {
     let endpoint = Endpoint::from_url(url).expect("a URL");
     Session::connect(&endpoint, &SessionSettings::default()).await.expect("a session")
+}
+
+/// Runs SQL on a database of any kind.
+pub fn run_script(url: &str, text: &str) {
+    block_on(async {
+        let mut session = session(url).await;
+        session.script(text).await.expect("the SQL runs");
+        session.close().await;
+    });
+}
+
+/// The number that a query returns, on a database of any kind.
+pub fn number(url: &str, query: &str) -> i64 {
+    block_on(async {
+        let mut session = session(url).await;
+        let number = session.query(query, &[]).await.expect("an answer").single();
+        session.close().await;
+        number.as_i64().expect("a number")
+    })
+}
+
+/// How a column is declared that numbers its rows.
+pub fn numbered_key(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Postgres => "int GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+        Dialect::MySql => "int AUTO_INCREMENT PRIMARY KEY",
+        Dialect::Sqlite => "integer PRIMARY KEY",
+    }
+}
+
+/// Writes the migration, below a scenario's folder, of a table `things` with a number each.
+pub fn things(folder: &Path, dialect: Dialect) {
+    let key = numbered_key(dialect);
+    let table = format!("CREATE TABLE things (id {key}, n int NOT NULL);");
+    file(folder, &format!("migrations/{}/0001.sql", dialect.name()), &table);
 }
 
 /// Runs a future to its end.
