@@ -5,68 +5,36 @@ mod support;
 
 #[path = "watching/application.rs"]
 mod application;
+#[path = "watching/service.rs"]
+mod service;
+#[path = "watching/watched.rs"]
+mod watched;
 
-use application::{Application, Habit};
-use deadheat::target::embedded::EmbeddedServer;
+use application::Habit;
+use deadheat::{dialect::Dialect, target::embedded::EmbeddedServer};
 use serde_json::Value;
-use support::{Program, file, json, server, sql, text};
-
-const TABLES: &str = "
-    CREATE TABLE orders (id bigint PRIMARY KEY, n bigint NOT NULL DEFAULT 0);
-    CREATE TABLE trackers (id bigint PRIMARY KEY, order_id bigint NOT NULL UNIQUE REFERENCES orders (id), n bigint NOT NULL DEFAULT 0);
-    CREATE TABLE bookings (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, order_id bigint NOT NULL REFERENCES orders (id));
-    INSERT INTO orders (id) VALUES (1), (2), (3);
-    INSERT INTO trackers (id, order_id) VALUES (1, 1), (2, 2), (3, 3);";
-
-const SCENARIO: &str = "
-version: 1
-name: watched
-targets:
-  db: {database: 'DATABASE', isolation: read_committed, lock_order: [orders, trackers, bookings]}
-  api:
-    http: SERVICE
-    database: db
-    causes: {deadlock: \"body.contains('deadlock')\"}
-operations:
-  usual:
-    steps: [{http: 'POST /right/{{ random(1, 3) }}'}]
-  other:
-    steps: [{http: 'POST /HABIT/{{ random(1, 3) }}'}]
-load: {concurrency: 6, iterations: COUNT}
-thresholds:
-  isolation_compliance: \"== 100%\"
-  lock_order_violations: \"== 0\"
-";
+use support::{server, sql};
+use watched::{Watched, expect_idling, expect_wrong_order, tables};
 
 /// A server on which deadlocks are found soon.
 fn database(settings: &[(&str, &str)]) -> EmbeddedServer {
     let server = server(&[&[("deadlock_timeout", "50ms")], settings].concat(), 40);
-    sql(&server, TABLES);
+    sql(&server, &tables(Dialect::Postgres));
     server
-}
-
-fn url(server: &EmbeddedServer, user: &str) -> String {
-    server.url().replace("//postgres@", &format!("//{user}@"))
 }
 
 /// Runs the scenario against an application with this habit.
 fn watched(server: &EmbeddedServer, user: &str, habit: &str, count: u32, status: i32) -> Value {
-    let application = Application::start(server, Habit::named(habit));
-    let folder = tempfile::tempdir().expect("a folder");
-    let scenario = SCENARIO
-        .replace("DATABASE", &url(server, user))
-        .replace("SERVICE", &application.url())
-        .replace("HABIT", habit)
-        .replace("COUNT", &count.to_string());
-    let path = file(folder.path(), "watched.yaml", &scenario);
-    let result = folder.path().join("result.json");
-    let program = Program::new();
-    let ended =
-        program.run(&["run", "--no-color", "--json", text(&result), text(&path)]).expect_status(status);
-    assert!(ended.stdout.contains("The application in the database"), "{}", ended.stdout);
-    let widest = ended.stdout.lines().map(|line| line.chars().count()).max();
-    assert!(widest <= Some(80), "{}", ended.stdout);
-    json(&result)
+    let service = application::start(server, Habit::named(habit));
+    let watched = Watched {
+        database: &server.url().replace("//postgres@", &format!("//{user}@")),
+        service: &service.url(),
+        deadlock: "deadlock",
+        habits: ["right", habit],
+        count,
+        threshold: "lock_order_violations: \"== 0\"",
+    };
+    watched.run(status)
 }
 
 fn holds(document: &Value, metric: &str) -> bool {
@@ -118,26 +86,14 @@ fn a_wrong_lock_order_is_seen_and_its_deadlocks_reach_the_client() {
     let server = database(&[]);
     let document = watched(&server, "postgres", "wrong", 150, 1);
     assert!(!holds(&document, "lock_order_violations") && holds(&document, "isolation_compliance"));
-    let violations = document["lock_order"]["violations"].as_array().expect("violations");
-    assert!(!violations.is_empty());
-    for violation in violations {
-        assert_eq!((&violation["table"], &violation["after"]), (&"orders".into(), &"trackers".into()));
-        assert_eq!(violation["operation"], "till");
-    }
-    let deadlocks = document["application"]["deadlocks"].as_u64().expect("counted");
-    let answers =
-        document["totals"]["requests"]["statuses"]["500"].as_u64().expect("some were answered 500");
-    assert!(answers > 0);
-    assert_eq!(deadlocks, answers, "this application does not retry");
+    expect_wrong_order(&document, "till");
 }
 
 #[test]
 fn a_transaction_that_idles_is_timed() {
     let server = database(&[]);
     let document = watched(&server, "postgres", "idle", 60, 0);
-    let application = &document["application"];
-    assert!(application["longest_idle_ms"].as_f64() > Some(150.0), "{application}");
-    assert!(application["longest_transaction_ms"].as_f64() >= application["longest_idle_ms"].as_f64());
+    expect_idling(&document);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A small application with habits, on a port of its own.
+//! A small application on PostgreSQL with habits.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,9 +12,11 @@ use deadheat::target::embedded::EmbeddedServer;
 use sqlx::{
     AssertSqlSafe, Connection, Executor, PgPool, Postgres, pool::PoolConnection, postgres::PgPoolOptions,
 };
-use tokio::{net::TcpListener, runtime::Runtime};
 
-use super::support::postgres_options;
+use super::{
+    service::{Service, answer},
+    support::postgres_options,
+};
 
 /// What it does between two statements.
 const THINKING: Duration = Duration::from_millis(20);
@@ -45,44 +47,13 @@ impl Habit {
     }
 }
 
-/// It ends with this value.
-pub struct Application {
-    runtime: Option<Runtime>,
-    port: u16,
-}
-
-impl Application {
-    /// Starts it: `/right/ORDER` and the path of the habit are answered.
-    pub fn start(server: &EmbeddedServer, habit: Habit) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        let options = postgres_options(server).application_name("till");
-        let port = runtime.block_on(async move {
-            let pool = PgPoolOptions::new().max_connections(6).connect_with(options).await.expect("a pool");
-            let app =
-                Router::new().route("/{habit}/{order}", post(pay)).with_state(Arc::new((pool, habit)));
-            let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
-            let port = listener.local_addr().expect("an address").port();
-            tokio::spawn(async move { axum::serve(listener, app).await });
-            port
-        });
-        Self { runtime: Some(runtime), port }
-    }
-
-    pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
-    }
-}
-
-impl Drop for Application {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_timeout(Duration::from_secs(5));
-        }
-    }
+/// Starts it: `/right/ORDER` and the path of the habit are answered.
+pub fn start(server: &EmbeddedServer, habit: Habit) -> Service {
+    let options = postgres_options(server).application_name("till");
+    Service::start(async move {
+        let pool = PgPoolOptions::new().max_connections(6).connect_with(options).await.expect("a pool");
+        Router::new().route("/{habit}/{order}", post(pay)).with_state(Arc::new((pool, habit)))
+    })
 }
 
 async fn pay(
@@ -93,13 +64,11 @@ async fn pay(
     let habit = Habit::named(&habit);
     assert!(habit == Habit::Right || habit == *known);
     let mut connection = pool.acquire().await.expect("a connection");
-    match transaction(&mut connection, habit, order).await {
-        Ok(()) => (StatusCode::OK, "done".to_owned()),
-        Err(error) => {
-            connection.execute("ROLLBACK").await.expect("rolled back");
-            (StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
-        }
+    let outcome = transaction(&mut connection, habit, order).await;
+    if outcome.is_err() {
+        connection.execute("ROLLBACK").await.expect("rolled back");
     }
+    answer(outcome)
 }
 
 async fn transaction(

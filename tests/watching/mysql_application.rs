@@ -1,4 +1,4 @@
-//! A small application on MySQL or MariaDB with habits, on a port of its own.
+//! A small application on MySQL or MariaDB with habits.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,49 +9,20 @@ use axum::{
     routing::post,
 };
 use sqlx::{AssertSqlSafe, Executor, MySql, MySqlPool, mysql::MySqlPoolOptions, pool::PoolConnection};
-use tokio::{net::TcpListener, runtime::Runtime};
+
+use super::service::{Service, answer};
 
 /// What it does between two statements: longer than the engine shows the same.
 const THINKING: Duration = Duration::from_millis(60);
 const DAYDREAM: Duration = Duration::from_millis(400);
 
-/// It ends with this value.
-pub struct Application {
-    runtime: Option<Runtime>,
-    port: u16,
-}
-
-impl Application {
-    /// Starts it: `/HABIT/ORDER` is answered.
-    pub fn start(database: &str) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        let url = database.to_owned();
-        let port = runtime.block_on(async move {
-            let pool = MySqlPoolOptions::new().max_connections(6).connect(&url).await.expect("a pool");
-            let app = Router::new().route("/{habit}/{order}", post(pay)).with_state(Arc::new(pool));
-            let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
-            let port = listener.local_addr().expect("an address").port();
-            tokio::spawn(async move { axum::serve(listener, app).await });
-            port
-        });
-        Self { runtime: Some(runtime), port }
-    }
-
-    pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
-    }
-}
-
-impl Drop for Application {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_timeout(Duration::from_secs(5));
-        }
-    }
+/// Starts it: `/HABIT/ORDER` is answered.
+pub fn start(database: &str) -> Service {
+    let url = database.to_owned();
+    Service::start(async move {
+        let pool = MySqlPoolOptions::new().max_connections(6).connect(&url).await.expect("a pool");
+        Router::new().route("/{habit}/{order}", post(pay)).with_state(Arc::new(pool))
+    })
 }
 
 async fn pay(
@@ -59,13 +30,11 @@ async fn pay(
     Path((habit, order)): Path<(String, i64)>,
 ) -> (StatusCode, String) {
     let mut connection = pool.acquire().await.expect("a connection");
-    match transaction(&mut connection, &habit, order).await {
-        Ok(()) => (StatusCode::OK, "done".to_owned()),
-        Err(error) => {
-            connection.execute("ROLLBACK").await.expect("rolled back");
-            (StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
-        }
+    let outcome = transaction(&mut connection, &habit, order).await;
+    if outcome.is_err() {
+        connection.execute("ROLLBACK").await.expect("rolled back");
     }
+    answer(outcome)
 }
 
 /// Statements of a habit, one after the other; `…` is where it thinks.
