@@ -4,7 +4,7 @@ mod support;
 
 use std::path::Path;
 
-use support::{Program, file, server, sql, text, value};
+use support::{Program, file, schemas_of_runs, server, sql, text};
 
 const SCENARIO: &str = "\
 version: 1
@@ -197,7 +197,7 @@ fn more_workers_than_connections_are_refused_with_the_number_to_set() {
         .expect_stderr("100 workers need")
         .expect_stderr("max_connections = 10");
     assert_eq!(program.records(), 0);
-    assert_eq!(value(&server, "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'deadheat%'"), "0");
+    assert_eq!(schemas_of_runs(&server.url()), 0);
     server.stop().expect("stopped");
 }
 

@@ -9,7 +9,7 @@ use std::{
     process::Command,
 };
 
-use support::{Ended, Program, file, text};
+use support::{Ended, Program, file, python, text};
 
 const SCENARIO: &str = "version: 1
 name: recipe
@@ -91,9 +91,7 @@ fn gitlab_takes_the_pipeline() {
 
 /// What a parser of JUnit reads from a report.
 fn junit(path: &Path) -> String {
-    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/python/bin/python");
-    assert!(python.exists(), "scripts/test installs the parser");
-    let output = Command::new(python).args(["tests/support/junit.py", text(path)]).output();
+    let output = python().args(["tests/support/junit.py", text(path)]).output();
     Ended::of(output.expect("it starts")).expect_status(0).stdout
 }
 

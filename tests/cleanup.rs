@@ -2,17 +2,16 @@
 
 mod support;
 
-use std::{path::PathBuf, process::Stdio};
+use std::path::{Path, PathBuf};
 
-use support::{Program, file, server, signal, sql, text, value, wait_for};
+use deadheat::dialect::Dialect;
+use support::{
+    Ended, Program, file, json, kill, schemas_of_runs, server, signal, sql, text, things, value, wait_for,
+};
 
 /// A scenario whose load runs for a minute, unless it is ended.
-fn long_scenario(folder: &std::path::Path) -> PathBuf {
-    file(
-        folder,
-        "migrations/postgres/0001.sql",
-        "CREATE TABLE things (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n int NOT NULL);",
-    );
+fn long_scenario(folder: &Path) -> PathBuf {
+    things(folder, Dialect::Postgres);
     file(
         folder,
         "long.yaml",
@@ -45,8 +44,12 @@ fn recorded_folders(program: &Program) -> Vec<PathBuf> {
     folders
 }
 
-fn schemas(server: &deadheat::target::embedded::EmbeddedServer) -> String {
-    value(server, "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'deadheat%'")
+/// Waits until a run's throw-away server lives, and gives its folder.
+fn living_server(program: &Program) -> PathBuf {
+    wait_for("the server", || {
+        recorded_folders(program).iter().any(|f| f.join("data/postmaster.pid").exists())
+    });
+    recorded_folders(program).remove(0)
 }
 
 #[test]
@@ -54,20 +57,11 @@ fn a_killed_run_takes_its_server_with_it_and_clean_removes_the_record() {
     let folder = tempfile::tempdir().expect("a folder");
     let program = Program::new();
     let path = long_scenario(folder.path());
-    let mut run = program
-        .command(&["run", text(&path)])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("it starts");
-    wait_for("the server", || {
-        recorded_folders(&program).iter().any(|f| f.join("data/postmaster.pid").exists())
-    });
-    let server_folder = recorded_folders(&program).remove(0);
+    let run = program.start_unheard(&["run", text(&path)]);
+    let server_folder = living_server(&program);
     program.run(&["clean"]).expect_status(0).expect_stderr("nothing was left behind");
     assert!(server_folder.exists(), "clean doesn't touch a living run");
-    signal(run.id(), "-KILL");
-    run.wait().expect("it ended");
+    kill(run);
     wait_for("the guard to remove the folder", || !server_folder.exists());
     program.run(&["clean"]).expect_status(0).expect_stderr("removed the server");
     assert_eq!(program.records(), 0);
@@ -81,19 +75,13 @@ fn clean_removes_the_schema_of_a_killed_run_from_the_users_database() {
     sql(&server, "CREATE TABLE things (id int PRIMARY KEY, n int); INSERT INTO things VALUES (1, 7)");
     let program = Program::new().with("DATABASE_URL", &server.url());
     let path = long_scenario(folder.path());
-    let mut run = program
-        .command(&["run", text(&path)])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("it starts");
+    let run = program.start_unheard(&["run", text(&path)]);
     let busy = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'deadheat/%/w%'";
     wait_for("the workers", || value(&server, busy) == "4");
-    signal(run.id(), "-KILL");
-    run.wait().expect("it ended");
-    assert_eq!(schemas(&server), "1");
+    kill(run);
+    assert_eq!(schemas_of_runs(&server.url()), 1);
     program.run(&["clean"]).expect_status(0).expect_stderr("removed schema deadheat_");
-    assert_eq!(schemas(&server), "0");
+    assert_eq!(schemas_of_runs(&server.url()), 0);
     assert_eq!(
         value(&server, "SELECT n FROM public.things WHERE id = 1"),
         "7",
@@ -124,25 +112,17 @@ fn ctrl_c_ends_gracefully_with_a_report() {
     let folder = tempfile::tempdir().expect("a folder");
     let program = Program::new();
     let path = long_scenario(folder.path());
-    let (junit, json) = (folder.path().join("report.xml"), folder.path().join("result.json"));
-    let run = program
-        .command(&["run", text(&path), "--junit", text(&junit), "--json", text(&json)])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    wait_for("the server", || {
-        recorded_folders(&program).iter().any(|f| f.join("data/postmaster.pid").exists())
-    });
-    let server_folder = recorded_folders(&program).remove(0);
+    let (junit, result) = (folder.path().join("report.xml"), folder.path().join("result.json"));
+    let run = program.start(&["run", text(&path), "--junit", text(&junit), "--json", text(&result)]);
+    let server_folder = living_server(&program);
     // Two seconds of plain running: the progress line comes after five, the load long before.
     std::thread::sleep(std::time::Duration::from_secs(2));
     signal(run.id(), "-INT");
-    let ended = support::Ended::of(run.wait_with_output().expect("it ended")).expect_status(130);
+    let ended = Ended::of_started(run).expect_status(130);
     assert!(ended.stdout.contains("the run was interrupted"), "{}", ended.stdout);
     assert!(!server_folder.exists());
     assert_eq!(program.records(), 0);
-    assert_eq!(support::json(&json)["interrupted"], true);
+    assert_eq!(json(&result)["interrupted"], true);
     let junit = std::fs::read_to_string(junit).expect("the JUnit report");
     assert!(junit.contains("<skipped"), "{junit}");
 }
@@ -153,14 +133,14 @@ fn a_run_on_the_users_database_leaves_it_as_it_was() {
     let program = Program::new().with("DATABASE_URL", &server.url());
     let ended = program.run(&["run", "scenarios/payments.yaml", "--var", "multiplier=5"]).expect_status(0);
     assert!(ended.stdout.contains("0 remain"));
-    assert_eq!(schemas(&server), "0");
+    assert_eq!(schemas_of_runs(&server.url()), 0);
     assert_eq!(value(&server, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"), "0");
     assert_eq!(program.records(), 0);
     // Kept on request, and then removed by `clean`.
     program.run(&["run", "scenarios/lost-update.yaml", "--keep"]).expect_status(1);
-    assert_eq!((schemas(&server), program.records()), ("1".to_owned(), 1));
+    assert_eq!((schemas_of_runs(&server.url()), program.records()), (1, 1));
     program.run(&["clean"]).expect_status(0);
-    assert_eq!((schemas(&server), program.records()), ("0".to_owned(), 0));
+    assert_eq!((schemas_of_runs(&server.url()), program.records()), (0, 0));
     server.stop().expect("stopped");
 }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use support::{
-    Program, file,
+    Program, REPORTS, file,
     http::{Service, answer},
     text,
 };
@@ -141,26 +141,18 @@ fn reports_of_one_document_are_the_same_wherever_they_are_made() {
         let document = root.join("tests/data").join(name);
         let made = surroundings.map(|variables| {
             let folder = tempfile::tempdir().expect("a folder");
-            let mut command = Program::new().command(&[
-                "report",
-                text(&document),
-                "--junit",
-                "r.xml",
-                "--html",
-                "r.html",
-                "--markdown",
-                "r.md",
-                "--annotations",
-                "github",
-            ]);
+            let report = ["report", text(&document)];
+            let files = REPORTS[1..].as_flattened();
+            let mut command =
+                Program::new().command(&[&report, files, &["--annotations", "github"]].concat());
             command.current_dir(folder.path()).envs(variables).env_remove("GITHUB_WORKSPACE");
             let annotations = command.output().expect("the program starts");
             assert_eq!(annotations.status.code(), Some(0), "{annotations:?}");
-            let mut command = Program::new().command(&["report", text(&document)]);
+            let mut command = Program::new().command(&report);
             let table = command.current_dir(folder.path()).envs(variables).output().expect("it starts");
             let mut made = vec![annotations.stdout, table.stdout];
             made.extend(
-                ["r.xml", "r.html", "r.md"].map(|name| fs::read(folder.path().join(name)).expect("made")),
+                REPORTS[1..].iter().map(|[_, name]| fs::read(folder.path().join(name)).expect("made")),
             );
             made
         });

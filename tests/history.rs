@@ -4,16 +4,15 @@ mod support;
 
 use std::{os::unix::fs::PermissionsExt, path::Path, process::Stdio};
 
-use deadheat::history::{Limits, Store};
-use support::{Ended, Program, block_on, file, json, signal, wait_for};
+use deadheat::{
+    dialect::Dialect,
+    history::{Limits, Store},
+};
+use support::{Program, REPORTS, block_on, file, json, kill, things, wait_for};
 
 /// A load of a second on SQLite, which needs no server.
 fn scenario(folder: &Path, load: &str, more: &str) {
-    file(
-        folder,
-        "migrations/sqlite/0001.sql",
-        "CREATE TABLE things (id INTEGER PRIMARY KEY, n int NOT NULL);",
-    );
+    things(folder, Dialect::Sqlite);
     let scenario = format!(
         "version: 1
 name: count
@@ -31,10 +30,6 @@ load: {{concurrency: 4, {load}}}
 {more}"
     );
     file(folder, "count.yaml", &scenario);
-}
-
-fn in_folder(program: &Program, folder: &Path, arguments: &[&str]) -> Ended {
-    Ended::of(program.command(arguments).current_dir(folder).output().expect("the program starts"))
 }
 
 /// The document of a run with a timeline of forty seconds put in: so many operations in each, and their
@@ -56,7 +51,7 @@ fn nothing_is_kept_unless_somebody_asks_and_then_every_run() {
     let folder = tempfile::tempdir().expect("a folder");
     scenario(folder.path(), "iterations: 40", "");
     let program = Program::new();
-    let run = |arguments: &[&str]| in_folder(&program, folder.path(), arguments);
+    let run = |arguments: &[&str]| program.run_in(folder.path(), arguments);
     run(&["run", "count.yaml"]);
     assert!(!folder.path().join(".deadheat").exists());
     run(&["history"]).expect_status(0).expect_stderr("no run was kept here");
@@ -106,15 +101,13 @@ fn runs_at_once_and_killed_ones_leave_it_whole() {
     }
     let long = std::fs::read_to_string(folder.path().join("count.yaml")).expect("there");
     file(folder.path(), "long.yaml", &long.replace("iterations: 40", "duration: 60s"));
-    let mut killed = start("long.yaml");
+    let killed = start("long.yaml");
     wait_for("its record", || program.records() > 0);
-    signal(killed.id(), "-KILL");
-    killed.wait().expect("it ended");
-    in_folder(&program, folder.path(), &["run", "count.yaml", "--history"]).expect_status(0);
-    let list =
-        in_folder(&program, folder.path(), &["history", "--scenario", "count"]).expect_status(0).stdout;
+    kill(killed);
+    program.run_in(folder.path(), &["run", "count.yaml", "--history"]).expect_status(0);
+    let list = program.run_in(folder.path(), &["history", "--scenario", "count"]).expect_status(0).stdout;
     assert_eq!(list.matches(" pass ").count(), 5, "{list}");
-    in_folder(&program, folder.path(), &["clean"]).expect_status(0);
+    program.run_in(folder.path(), &["clean"]).expect_status(0);
 }
 
 #[test]
@@ -122,7 +115,7 @@ fn runs_are_compared_by_name_and_by_file() {
     let folder = tempfile::tempdir().expect("a folder");
     scenario(folder.path(), "iterations: 40", "");
     let program = Program::new();
-    let run = |arguments: &[&str]| in_folder(&program, folder.path(), arguments);
+    let run = |arguments: &[&str]| program.run_in(folder.path(), arguments);
     run(&["run", "count.yaml", "--json", "short.json", "--save-baseline", "main"]).expect_status(0);
     lengthened(folder.path(), "short.json", "before.json", 1000, 10.0);
     lengthened(folder.path(), "short.json", "after.json", 800, 13.0);
@@ -162,24 +155,13 @@ fn thresholds_refer_to_the_baseline() {
         "thresholds: {latency: \"avg < baseline * 0.001\", throughput: \"> baseline - 100000/s\"}\n";
     scenario(folder.path(), "iterations: 40", thresholds);
     let program = Program::new();
-    let run = |arguments: &[&str]| in_folder(&program, folder.path(), arguments);
+    let run = |arguments: &[&str]| program.run_in(folder.path(), arguments);
     let without =
         run(&["run", "count.yaml", "--save-baseline", "main", "--json", "r.json"]).expect_status(4);
     let told = "latency should be avg < baseline * 0.001, which can't be told: no baseline was given";
     assert!(without.stdout.replace("\n    ", " ").contains(told), "{}", without.stdout);
-    let broken = run(&[
-        "run",
-        "count.yaml",
-        "--baseline",
-        "main",
-        "--junit",
-        "r.xml",
-        "--html",
-        "r.html",
-        "--markdown",
-        "r.md",
-    ])
-    .expect_status(1);
+    let reports = REPORTS[1..].as_flattened();
+    let broken = run(&[&["run", "count.yaml", "--baseline", "main"], reports].concat()).expect_status(1);
     assert!(broken.stdout.contains("Against the baseline main"), "{}", broken.stdout);
     assert!(
         broken.stdout.replace("\n    ", " ").contains("and should be avg < baseline * 0.001 ("),
@@ -209,7 +191,7 @@ fn a_mistake_in_such_a_threshold_is_shown_at_its_place() {
     let folder = tempfile::tempdir().expect("a folder");
     scenario(folder.path(), "iterations: 40", "thresholds: {latency: \"p(95) < baseline * fast\"}\n");
     let program = Program::new();
-    let ended = in_folder(&program, folder.path(), &["check", "count.yaml"]).expect_status(2);
+    let ended = program.run_in(folder.path(), &["check", "count.yaml"]).expect_status(2);
     assert!(ended.stderr.contains("`fast` is not a factor"), "{}", ended.stderr);
     assert!(ended.stderr.contains("count.yaml:14:43"), "{}", ended.stderr);
 }

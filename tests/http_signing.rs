@@ -3,16 +3,15 @@
 
 mod support;
 
-use std::{
-    io::Write,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{io::Write, path::Path, process::Stdio};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use support::http::{Scenario, Seen, Service, answer};
+use support::{
+    http::{Scenario, Seen, Service, answer},
+    python,
+};
 
 /// What the service sees of a step with this signature.
 #[track_caller]
@@ -33,8 +32,6 @@ fn send(sign: &str) -> Seen {
 #[track_caller]
 fn judged(webhooks: &[(&Seen, &str)]) -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python = root.join("target/python/bin/python");
-    assert!(python.exists(), "there is no {}; scripts/test makes it", python.display());
     let input: Vec<serde_json::Value> = webhooks
         .iter()
         .map(|(seen, secret)| {
@@ -42,7 +39,7 @@ fn judged(webhooks: &[(&Seen, &str)]) -> Vec<String> {
             serde_json::json!({"header": header, "body": seen.text(), "secret": secret})
         })
         .collect();
-    let mut process = Command::new(python)
+    let mut process = python()
         .arg(root.join("tests/support/stripe_webhook.py"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

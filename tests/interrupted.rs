@@ -4,15 +4,12 @@ mod support;
 
 use std::{fs::File, path::Path, process::Stdio};
 
-use support::{Ended, Program, file, json, server, signal, text, value, wait_for};
+use deadheat::dialect::Dialect;
+use support::{Ended, Program, file, json, schemas_of_runs, server, signal, text, things, value, wait_for};
 
 /// A scenario that nothing but a signal ends.
 fn endless(folder: &Path, statement: &str) -> std::path::PathBuf {
-    file(
-        folder,
-        "migrations/postgres/0001.sql",
-        "CREATE TABLE things (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n int NOT NULL);",
-    );
+    things(folder, Dialect::Postgres);
     let scenario = format!(
         "version: 1
 name: endless
@@ -47,15 +44,14 @@ fn once_ends_gracefully_and_every_report_says_so() {
     let (result, junit, html, markdown) = (at("r.json"), at("r.xml"), at("r.html"), at("r.md"));
     let mut arguments = vec!["run", text(&path), "--json", text(&result), "--junit", text(&junit)];
     arguments.extend(["--html", text(&html), "--markdown", text(&markdown)]);
-    let run = program.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let run = run.expect("it starts");
+    let run = program.start(&arguments);
     let busy = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'deadheat/%/w%'";
     wait_for("the workers", || value(&server, busy) == "2");
     let written =
         "SELECT coalesce(max(n_tup_upd), 0) > 10 FROM pg_stat_all_tables WHERE relname = 'things'";
     wait_for("their work", || value(&server, written) == "true");
     signal(run.id(), "-INT");
-    let ended = Ended::of(run.wait_with_output().expect("it ended")).expect_status(130);
+    let ended = Ended::of_started(run).expect_status(130);
     assert!(ended.stderr.contains("ending the run and cleaning up"), "{}", ended.stderr);
     assert!(ended.stdout.contains("the run was interrupted"), "{}", ended.stdout);
     let document = json(&result);
@@ -67,8 +63,7 @@ fn once_ends_gracefully_and_every_report_says_so() {
         assert!(text.contains("interrupted"), "{}", report.display());
     }
     assert_eq!(program.records(), 0);
-    let schemas = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'deadheat%'";
-    assert_eq!(value(&server, schemas), "0");
+    assert_eq!(schemas_of_runs(&server.url()), 0);
     server.stop().expect("stopped");
 }
 
@@ -100,10 +95,9 @@ fn twice_ends_at_once_and_leaves_the_rows_for_clean() {
         "{}",
         std::fs::read_to_string(&said).expect("a file")
     );
-    let schemas = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'deadheat%'";
-    assert_eq!((value(&server, schemas).as_str(), program.records()), ("1", 1));
+    assert_eq!((schemas_of_runs(&server.url()), program.records()), (1, 1));
     program.run(&["clean"]).expect_status(0).expect_stderr("removed schema deadheat_");
-    assert_eq!((value(&server, schemas).as_str(), program.records()), ("0", 0));
+    assert_eq!((schemas_of_runs(&server.url()), program.records()), (0, 0));
     server.stop().expect("stopped");
 }
 
@@ -114,16 +108,11 @@ fn a_race_ends_gracefully_too() {
     let result = folder.path().join("r.json");
     let server = server(&[], 30);
     let program = Program::new().with("DATABASE_URL", &server.url());
-    let run = program
-        .command(&["race", text(&path), "--json", text(&result)])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
+    let run = program.start(&["race", text(&path), "--json", text(&result)]);
     let driven = "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(0.01)%'";
     wait_for("the schedules", || value(&server, driven) == "true");
     signal(run.id(), "-INT");
-    let ended = Ended::of(run.wait_with_output().expect("it ended")).expect_status(130);
+    let ended = Ended::of_started(run).expect_status(130);
     let document = json(&result);
     assert_eq!(document["interrupted"], true, "{}", ended.stdout);
     assert!(document["races"][0]["executed"].as_u64().expect("a number") < 3000);

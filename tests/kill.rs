@@ -5,14 +5,16 @@ mod support;
 
 use std::{
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
     time::{Duration, Instant},
 };
 
-use deadheat::target::embedded::EmbeddedServer;
+use deadheat::{dialect::Dialect, target::embedded::EmbeddedServer};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use support::{Program, TestDatabase, block_on, file, mysql, server, session, sql, text, value};
+use support::{
+    Program, file, kill, mysql, numbered_key, schemas_of_runs, server, sql, text, things, value,
+};
 
 /// A run that does all that its kind does in a few hundred milliseconds.
 const LOAD: &str = "load: {concurrency: 4, duration: 150ms}\n";
@@ -62,17 +64,10 @@ impl Killed {
 
     /// Starts `arguments` and kills it after a random time of at most `span`.
     fn kill(&mut self, arguments: &[&str], span: Duration) {
-        let mut process = self
-            .program
-            .command(arguments)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("it starts");
+        let process = self.program.start_unheard(arguments);
         // NB: nothing is waited for: the instant is to be a random one.
         std::thread::sleep(span.mul_f64(self.random.random_range(0.0..1.0)));
-        process.kill().expect("killed");
-        process.wait().expect("it ended");
+        kill(process);
     }
 
     /// Kills a run, now and then twice in a row, and now and then `clean` as well.
@@ -103,6 +98,14 @@ impl Killed {
     }
 }
 
+/// The scenario with migrations, on a database.
+fn migrated(name: &str, database: &str) -> String {
+    format!(
+        "version: 1\nname: {name}\n\
+         targets: {{db: {{database: \"{database}\", migrations: migrations}}}}{OPERATIONS}{LOAD}"
+    )
+}
+
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a folder")
 }
@@ -115,11 +118,9 @@ fn rows(server: &EmbeddedServer) -> String {
 fn rows_in_tables_that_were_there_before() {
     let folder = folder();
     let server = server(&[], 60);
-    sql(
-        &server,
-        "CREATE TABLE things (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n int NOT NULL);
-         INSERT INTO things (n) SELECT 1 FROM generate_series(1, 50)",
-    );
+    let key = numbered_key(Dialect::Postgres);
+    sql(&server, &format!("CREATE TABLE things (id {key}, n int NOT NULL)"));
+    sql(&server, "INSERT INTO things (n) SELECT 1 FROM generate_series(1, 50)");
     let scenario = format!(
         "version: 1\nname: existing\ntargets: {{db: {{database: \"${{DATABASE_URL}}\"}}}}{OPERATIONS}{LOAD}"
     );
@@ -136,20 +137,12 @@ fn rows_in_tables_that_were_there_before() {
 fn schemas_of_a_postgres_that_goes_and_comes_back() {
     let folder = folder();
     let server = server(&[], 60);
-    file(
-        folder.path(),
-        "migrations/postgres/1.sql",
-        "CREATE TABLE things (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n int NOT NULL)",
-    );
-    let scenario = format!(
-        "version: 1\nname: schema\n\
-         targets: {{db: {{database: \"${{DATABASE_URL}}\", migrations: migrations}}}}{OPERATIONS}{LOAD}"
-    );
+    things(folder.path(), Dialect::Postgres);
+    let scenario = migrated("schema", "${DATABASE_URL}");
     let mut killed = Killed::new(2, folder.path(), &scenario, Some(&server.url()));
-    let schemas = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'deadheat%'";
     for _ in 0..35 {
         killed.kill_and_clean();
-        assert_eq!(value(&server, schemas), "0");
+        assert_eq!(schemas_of_runs(&server.url()), 0);
     }
     let socket = server.folder().join(".s.PGSQL.5432");
     let away = server.folder().join("away");
@@ -163,7 +156,7 @@ fn schemas_of_a_postgres_that_goes_and_comes_back() {
         std::fs::rename(&away, &socket).expect("back");
         killed.program.run(&["clean"]).expect_status(0);
         killed.expect_nothing();
-        assert_eq!(value(&server, schemas), "0");
+        assert_eq!(schemas_of_runs(&server.url()), 0);
     }
     server.stop().expect("stopped");
 }
@@ -182,15 +175,8 @@ fn throw_away_servers_and_their_half_made_clusters() {
     let cache = folder.path().join("cache");
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(folder.path(), open).expect("opened");
-    file(
-        folder.path(),
-        "migrations/postgres/1.sql",
-        "CREATE TABLE things (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n int NOT NULL)",
-    );
-    let scenario = format!(
-        "version: 1\nname: embedded\n\
-         targets: {{db: {{database: embedded, migrations: migrations}}}}{OPERATIONS}{LOAD}"
-    );
+    things(folder.path(), Dialect::Postgres);
+    let scenario = migrated("embedded", "embedded");
     let mut killed = Killed::new(3, folder.path(), &scenario, None);
     for _ in 0..25 {
         killed.kill_and_clean();
@@ -214,17 +200,10 @@ fn throw_away_servers_and_their_half_made_clusters() {
 #[test]
 fn database_files() {
     let folder = folder();
-    file(
-        folder.path(),
-        "migrations/sqlite/1.sql",
-        "CREATE TABLE things (id integer PRIMARY KEY, n int NOT NULL)",
-    );
+    things(folder.path(), Dialect::Sqlite);
     let path = folder.path().join("a.sqlite");
     for (seed, database) in [(4, "sqlite:".to_owned()), (5, format!("sqlite:{}", path.display()))] {
-        let scenario = format!(
-            "version: 1\nname: files\n\
-             targets: {{db: {{database: \"{database}\", migrations: migrations}}}}{OPERATIONS}{LOAD}"
-        );
+        let scenario = migrated("files", &database);
         let mut killed = Killed::new(seed, folder.path(), &scenario, None);
         for _ in 0..20 {
             killed.kill_and_clean();
@@ -251,29 +230,12 @@ fn services_that_were_started() {
 fn schemas_of_a_mariadb() {
     let folder = folder();
     let database = mysql(&[]);
-    file(
-        folder.path(),
-        "migrations/mysql/1.sql",
-        "CREATE TABLE things (id int AUTO_INCREMENT PRIMARY KEY, n int NOT NULL)",
-    );
-    let scenario = format!(
-        "version: 1\nname: schema\n\
-         targets: {{db: {{database: \"${{DATABASE_URL}}\", migrations: migrations}}}}{OPERATIONS}{LOAD}"
-    );
+    things(folder.path(), Dialect::MySql);
+    let scenario = migrated("schema", "${DATABASE_URL}");
     let mut killed = Killed::new(7, folder.path(), &scenario, Some(database.url()));
     for _ in 0..20 {
         killed.kill_and_clean();
-        let schemas = block_on(async {
-            let mut session = session(database.url()).await;
-            let query =
-                "SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name LIKE 'deadheat%'";
-            let counted = session.query(query, &[]).await.expect("counted").single();
-            session.close().await;
-            counted.as_i64()
-        });
-        assert_eq!(schemas, Some(0));
+        assert_eq!(schemas_of_runs(database.url()), 0);
     }
-    if let TestDatabase::Server(server, _) = database {
-        server.stop().expect("stopped");
-    }
+    database.stop();
 }

@@ -2,38 +2,12 @@
 
 mod support;
 
-use std::{path::Path, process::Stdio};
-
-use support::{Ended, Program, file, terminal::Terminal, text};
-
-/// A load of so many seconds on SQLite, which needs no server.
-fn scenario(folder: &Path, seconds: u32) -> std::path::PathBuf {
-    file(
-        folder,
-        "migrations/sqlite/0001.sql",
-        "CREATE TABLE things (id INTEGER PRIMARY KEY, n int NOT NULL);",
-    );
-    let scenario = format!(
-        "version: 1
-name: counting
-targets: {{db: {{database: \"sqlite:\", migrations: migrations, begin: immediate}}}}
-fixtures: {{things: {{table: things, rows: 3, values: {{n: 0}}}}}}
-operations:
-  count:
-    let: {{one: \"{{{{ pick(things) }}}}\"}}
-    steps:
-      - sleep: 5ms
-      - sql: UPDATE things SET n = n + 1 WHERE id = {{{{ one.id }}}}
-load: {{concurrency: 2, duration: {seconds}s}}
-"
-    );
-    file(folder, "counting.yaml", &scenario)
-}
+use support::{Ended, Program, counting, file, terminal::Terminal, text};
 
 #[test]
 fn in_a_terminal_one_block_redraws_and_then_goes() {
     let folder = tempfile::tempdir().expect("a folder");
-    let path = scenario(folder.path(), 4);
+    let path = counting(folder.path(), "counting", "", "duration: 4s");
     let program = Program::new();
     let mut terminal = Terminal::start(&program, &["run", text(&path)]);
     let counted = |screen: &str| {
@@ -52,22 +26,17 @@ fn in_a_terminal_one_block_redraws_and_then_goes() {
 #[test]
 fn elsewhere_there_are_plain_lines_and_with_quiet_none() {
     let folder = tempfile::tempdir().expect("a folder");
-    let path = scenario(folder.path(), 6);
+    let path = counting(folder.path(), "counting", "", "duration: 6s");
     let program = Program::new();
-    let spawn = |arguments: &[&str]| {
-        let mut command = program.command(arguments);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")
-    };
-    let (plain, quiet) = (spawn(&["run", text(&path)]), spawn(&["run", text(&path), "--quiet"]));
-    let ended =
-        |child: std::process::Child| Ended::of(child.wait_with_output().expect("it ends")).expect_status(0);
-    let plain = ended(plain).stderr;
+    let plain = program.start(&["run", text(&path)]);
+    let quiet = program.start(&["run", text(&path), "--quiet"]);
+    let [plain, quiet] = [plain, quiet].map(|run| Ended::of_started(run).expect_status(0).stderr);
     let line = plain.lines().find(|line| line.starts_with("5s: ")).expect("a line after five seconds");
     for part in [" operations, ", "/s, p50 ", ", 0 failed, ", "s left"] {
         assert!(line.contains(part), "{line}");
     }
     assert!(!plain.contains('\u{1b}') && !plain.contains('\r'), "{plain:?}");
-    assert_eq!(ended(quiet).stderr, "");
+    assert_eq!(quiet, "");
 }
 
 #[test]

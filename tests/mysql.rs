@@ -2,40 +2,22 @@
 
 mod support;
 
-use std::{path::Path, process::Stdio};
-
-use support::{Program, TestDatabase, block_on, file, json, mysql, session, text, wait_for};
-
-fn tables(folder: &Path) {
-    file(
-        folder,
-        "migrations/mysql/0001.sql",
-        "CREATE TABLE things (id int AUTO_INCREMENT PRIMARY KEY, n int NOT NULL);",
-    );
-}
-
-/// Databases of runs on the server.
-fn schemas(database: &TestDatabase) -> i64 {
-    block_on(async {
-        let mut session = session(database.url()).await;
-        let sql = "SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name LIKE 'deadheat%'";
-        let rows = session.query(sql, &[]).await.expect("read");
-        session.close().await;
-        rows.single().as_i64().expect("a number")
-    })
-}
+use deadheat::dialect::Dialect;
+use support::{
+    Program, TestDatabase, file, json, kill, mysql, number, schemas_of_runs, text, things, wait_for,
+};
 
 /// Runs a scenario on a server of the user's and returns its result document.
 fn run(database: &TestDatabase, scenario: &str) -> serde_json::Value {
     let folder = tempfile::tempdir().expect("a folder");
-    tables(folder.path());
+    things(folder.path(), Dialect::MySql);
     let path = file(folder.path(), "one.yaml", scenario);
     let result = folder.path().join("result.json");
     let program = Program::new().with("DATABASE_URL", database.url());
     let ended = program.run(&["run", "--quiet", text(&path), "--json", text(&result)]);
     // Workers that never meet prove nothing: 4.
     assert!(matches!(ended.status, Some(0 | 4)), "{ended:?}");
-    assert_eq!((schemas(database), program.records()), (0, 0), "nothing stays");
+    assert_eq!((schemas_of_runs(database.url()), program.records()), (0, 0), "nothing stays");
     json(&result)
 }
 
@@ -64,7 +46,7 @@ invariants:
 fn clean_removes_what_a_killed_run_left() {
     let database = mysql(&[]);
     let folder = tempfile::tempdir().expect("a folder");
-    tables(folder.path());
+    things(folder.path(), Dialect::MySql);
     let path = file(
         folder.path(),
         "long.yaml",
@@ -78,23 +60,14 @@ load: {concurrency: 4, duration: 60s}
 ",
     );
     let program = Program::new().with("DATABASE_URL", database.url());
-    let mut command = program.command(&["run", text(&path)]);
-    let mut run = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
-    wait_for("the load", || {
-        block_on(async {
-            let mut session = session(database.url()).await;
-            let sql = "SELECT COUNT(*) FROM information_schema.processlist
-                        WHERE db LIKE 'deadheat%' AND command <> 'Sleep'";
-            let running = session.query(sql, &[]).await.expect("read").single();
-            session.close().await;
-            running.as_i64() >= Some(3)
-        })
-    });
-    run.kill().expect("killed");
-    run.wait().expect("it ended");
-    assert_eq!((schemas(&database), program.records()), (1, 1));
+    let run = program.start_unheard(&["run", text(&path)]);
+    let busy = "SELECT COUNT(*) FROM information_schema.processlist
+                 WHERE db LIKE 'deadheat%' AND command <> 'Sleep'";
+    wait_for("the load", || number(database.url(), busy) >= 3);
+    kill(run);
+    assert_eq!((schemas_of_runs(database.url()), program.records()), (1, 1));
     program.run(&["clean"]).expect_status(0).expect_stderr("removed schema deadheat_");
-    assert_eq!((schemas(&database), program.records()), (0, 0));
+    assert_eq!((schemas_of_runs(database.url()), program.records()), (0, 0));
 }
 
 #[test]

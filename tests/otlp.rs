@@ -6,33 +6,18 @@ use std::{
     io::Write,
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Stdio,
     time::{Duration, Instant},
 };
 
 use support::{
-    Ended, Program, file,
+    Ended, Program, counting, file,
     http::{Reply, Seen, Service, answer},
-    text,
+    python, text,
 };
 
-const SCENARIO: &str = "version: 1
-name: counting
-targets: {db: {database: \"sqlite:\", migrations: migrations, begin: immediate, lock_timeout: 10s}}
-fixtures: {things: {table: things, rows: 3, values: {n: 0}}}
-operations:
-  count:
-    let: {one: \"{{ pick(things) }}\"}
-    steps:
-      - sleep: 5ms
-      - sql: UPDATE things SET n = n + 1 WHERE id = {{ one.id }}
-load: {concurrency: 2, iterations: 100}
-";
-
 fn scenario(folder: &Path) -> PathBuf {
-    let table = "CREATE TABLE things (id INTEGER PRIMARY KEY, n int NOT NULL);";
-    file(folder, "migrations/sqlite/1.sql", table);
-    file(folder, "counting.yaml", SCENARIO)
+    counting(folder, "counting", "", "iterations: 100")
 }
 
 fn run(program: &Program, url: &str) -> Ended {
@@ -42,9 +27,7 @@ fn run(program: &Program, url: &str) -> Ended {
 
 /// A message as the package reads it.
 fn read(message: &[u8]) -> String {
-    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/python/bin/python");
-    assert!(python.exists(), "scripts/test installs the package");
-    let mut command = Command::new(python);
+    let mut command = python();
     command
         .arg("tests/support/otlp.py")
         .stdin(Stdio::piped())
@@ -52,7 +35,7 @@ fn read(message: &[u8]) -> String {
         .stderr(Stdio::piped());
     let mut child = command.spawn().expect("it starts");
     child.stdin.take().expect("a pipe").write_all(message).expect("written");
-    Ended::of(child.wait_with_output().expect("it ends")).expect_status(0).stdout
+    Ended::of_started(child).expect_status(0).stdout
 }
 
 /// A value of a message.
@@ -99,7 +82,8 @@ fn each_scenario_is_sent_to_its_end() {
     let collector = Service::start(|_| answer(200, ""));
     let folder = tempfile::tempdir().expect("a folder");
     let one = scenario(folder.path());
-    let other = file(folder.path(), "other.yaml", &SCENARIO.replace("name: counting", "name: other"));
+    let written = std::fs::read_to_string(&one).expect("a scenario");
+    let other = file(folder.path(), "other.yaml", &written.replace("name: counting", "name: other"));
     // The pause is ten seconds: what is sent is what a load's end asks for.
     Program::new().run(&["run", text(&one), text(&other), "--otlp", &collector.url()]).expect_status(0);
     let read: Vec<String> = collector.seen().iter().skip(1).map(|request| read(&request.body)).collect();

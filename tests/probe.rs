@@ -2,9 +2,9 @@
 
 mod support;
 
-use deadheat::target::embedded::{EmbeddedServer, ServerKind};
+use deadheat::target::embedded::ServerKind;
 use serde_json::Value;
-use support::{Program, block_on, json, server_of, session, text};
+use support::{Program, json, schemas_of_runs, server_of, text};
 
 const UNCOMMITTED: [&str; 4] = ["g1a", "g1b", "g1c", "incompatible_order"];
 
@@ -132,17 +132,6 @@ fn what_was_hardly_tried_proves_nothing() {
     assert_eq!(document["verdict"], "inconclusive");
 }
 
-/// Schemas of runs on a server of the user's.
-fn schemas(server: &EmbeddedServer) -> String {
-    block_on(async {
-        let mut session = session(&server.url()).await;
-        let sql = "SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name LIKE 'deadheat%'";
-        let rows = session.query(sql, &[]).await.expect("counted");
-        session.close().await;
-        rows.single().to_string()
-    })
-}
-
 #[test]
 fn nothing_is_left_on_a_server_of_the_users() {
     for kind in [ServerKind::Postgres, ServerKind::MySql] {
@@ -150,7 +139,7 @@ fn nothing_is_left_on_a_server_of_the_users() {
         let document =
             probed(&["--database", &server.url(), "--level", "read_committed", "--transactions", "300"], 0);
         assert_eq!(document["probes"][0]["consistent_with"], "read_committed", "{document}");
-        assert_eq!(schemas(&server), "0", "{kind:?}");
+        assert_eq!(schemas_of_runs(&server.url()), 0, "{kind:?}");
     }
 }
 

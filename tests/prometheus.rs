@@ -6,41 +6,14 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::Stdio,
 };
 
-use support::{Ended, Program, file, signal, text, wait_for};
-
-const SCENARIO: &str = "version: 1
-name: counting \"things\"
-targets: {db: {database: \"sqlite:\", migrations: migrations, begin: immediate, lock_timeout: 10s}}
-fixtures: {things: {table: things, rows: 3, values: {n: 0}}}
-operations:
-  count:
-    let: {one: \"{{ pick(things) }}\"}
-    steps:
-      - sleep: 5ms
-      - sql: UPDATE things SET n = n + 1 WHERE id = {{ one.id }}
-  refuse: {steps: [{sleep: 5ms}, {check: 1 == 2}]}
-load: {concurrency: 2, duration: 10m}
-";
+use support::{Ended, Program, Running, counting, python, signal, text, wait_for};
 
 fn scenario(folder: &Path) -> PathBuf {
-    let table = "CREATE TABLE things (id INTEGER PRIMARY KEY, n int NOT NULL);";
-    file(folder, "migrations/sqlite/1.sql", table);
-    file(folder, "counting.yaml", SCENARIO)
-}
-
-/// A run that is ended whatever happens.
-struct Running(Option<Child>);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.0 {
-            child.kill().expect("it can be ended");
-            child.wait().expect("it ends");
-        }
-    }
+    let refuse = "  refuse: {steps: [{sleep: 5ms}, {check: 1 == 2}]}\n";
+    counting(folder, "counting \"things\"", refuse, "duration: 10m")
 }
 
 /// Starts a run, and reads from what it says where its metrics are.
@@ -48,7 +21,7 @@ fn start(program: &Program, path: &Path) -> (Running, String) {
     let mut command = program.command(&["run", text(path), "--prometheus", "127.0.0.1:0", "--no-color"]);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
     let mut said = BufReader::new(child.stderr.take().expect("a pipe")).lines();
-    let running = Running(Some(child));
+    let running = Running(child);
     let url = said
         .by_ref()
         .find_map(|line| line.expect("text").strip_prefix("metrics at ").map(str::to_owned))
@@ -60,9 +33,7 @@ fn start(program: &Program, path: &Path) -> (Running, String) {
 
 /// A page's samples, as the parser reads them: a line `NAME{label=value,…} VALUE` for each.
 fn scrape(url: &str) -> String {
-    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/python/bin/python");
-    assert!(python.exists(), "scripts/test installs the parser");
-    let output = Command::new(python).args(["tests/support/scrape.py", url]).output().expect("it starts");
+    let output = python().args(["tests/support/scrape.py", url]).output().expect("it starts");
     Ended::of(output).expect_status(0).stdout
 }
 
@@ -121,10 +92,8 @@ fn a_load_is_scraped_while_it_runs() {
     assert_eq!((below("0.004096"), below("67.108864"), below("+Inf")), (0.0, count, count));
     assert!(of("deadheat_operation_duration_seconds_sum") >= count * 0.005 * 0.93);
 
-    let child = running.0.take().expect("it runs");
-    signal(child.id(), "-INT");
-    let ended = child.wait_with_output().expect("it ends");
-    assert_eq!(ended.status.code(), Some(130), "interrupted");
+    signal(running.0.id(), "-INT");
+    assert_eq!(running.0.wait().expect("it ends").code(), Some(130), "interrupted");
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod support;
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use support::{Program, file, json, server, text, value};
+use support::{Program, file, json, schemas_of_runs, server, text};
 
 const FEW: &str = "tests/data/races/few.yaml";
 
@@ -205,8 +205,7 @@ fn a_server_of_the_users_is_left_as_it_was() {
     let program = Program::new().with("DATABASE_URL", &url);
     program.run(&["race", "--quiet", FEW, "--only", "write_skew", "--only", "last_item"]).expect_status(0);
     assert_eq!(program.records(), 0);
-    let schemas = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'deadheat%'";
-    assert_eq!(value(&server, schemas), "0");
+    assert_eq!(schemas_of_runs(&url), 0);
     let folder = tempfile::tempdir().expect("a folder");
     let bare = "
 version: 1

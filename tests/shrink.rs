@@ -5,7 +5,7 @@ mod support;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use support::{Ended, Program, file, json, server, text, value};
+use support::{Ended, Program, file, json, schemas_of_runs, server, text};
 use tempfile::TempDir;
 
 /// A copy of a shipped scenario with its migrations, in a folder of its own.
@@ -238,7 +238,7 @@ fn the_users_server_is_left_as_it_was() {
     let written = std::fs::read_to_string(&race).expect("it was written");
     assert!(written.contains("database: ${DATABASE_URL:-embedded}"), "{written}");
     assert_eq!(replayed(&program, folder.path(), text(&race), "20"), (20, 20));
-    assert_eq!(value(&server, "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'deadheat%'"), "0");
+    assert_eq!(schemas_of_runs(&server.url()), 0);
     assert_eq!(program.records(), 0);
     server.stop().expect("stopped");
 }

@@ -1,7 +1,8 @@
-//! What the end-to-end tests share: the built program, and servers that play the user's own.
+//! What the end-to-end tests share: the built program, what it is given, and what it is held against.
 #![allow(dead_code, reason = "every test file uses another part of it")]
 
 pub mod browser;
+mod database;
 pub mod hostile;
 pub mod http;
 pub mod language_server;
@@ -16,13 +17,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use deadheat::{
-    dialect::Dialect,
-    target::{
-        Endpoint, Session, SessionSettings,
-        embedded::{BinarySource, EmbeddedOptions, EmbeddedServer, ServerKind},
-    },
-};
+pub use database::*;
+use deadheat::dialect::Dialect;
 use tempfile::TempDir;
 
 /// The built program, with records in a folder of its own.
@@ -53,6 +49,11 @@ impl Program {
 
     pub fn run(&self, arguments: &[&str]) -> Ended {
         Ended::of(self.command(arguments).output().expect("the program starts"))
+    }
+
+    /// Runs it in another folder than the project's.
+    pub fn run_in(&self, folder: &Path, arguments: &[&str]) -> Ended {
+        Ended::of(self.command(arguments).current_dir(folder).output().expect("the program starts"))
     }
 
     /// Starts it; what it says is kept for [`Ended::of_started`].
@@ -121,109 +122,6 @@ pub fn kill(mut process: Child) {
     process.wait().expect("it ended");
 }
 
-/// A server that plays the user's own.
-pub fn server(settings: &[(&str, &str)], max_connections: u32) -> EmbeddedServer {
-    server_of(ServerKind::Postgres, settings, max_connections)
-}
-
-/// A server of any kind that plays the user's own.
-pub fn server_of(kind: ServerKind, settings: &[(&str, &str)], max_connections: u32) -> EmbeddedServer {
-    let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let options = EmbeddedOptions {
-        kind,
-        max_connections,
-        settings,
-        binaries: BinarySource::from_env(kind),
-        ..EmbeddedOptions::default()
-    };
-    EmbeddedServer::start(&options, &mut |_| Ok(()), &mut |_| {}).expect("a server")
-}
-
-/// A database of each kind, alone in its server or file.
-pub enum TestDatabase {
-    Server(EmbeddedServer, String),
-    File(TempDir, String),
-}
-
-impl TestDatabase {
-    pub fn url(&self) -> &str {
-        match self {
-            Self::Server(_, url) | Self::File(_, url) => url,
-        }
-    }
-
-    pub fn dialect(&self) -> Dialect {
-        Endpoint::from_url(self.url()).expect("a URL").dialect()
-    }
-
-    /// Ends the server, or removes the file.
-    pub fn stop(self) {
-        match self {
-            Self::Server(server, _) => server.stop().expect("stopped"),
-            Self::File(folder, _) => folder.close().expect("removed"),
-        }
-    }
-}
-
-/// PostgreSQL, MariaDB or MySQL, and SQLite. A server that can't be had is a failure.
-pub fn databases() -> Vec<TestDatabase> {
-    let folder = tempfile::tempdir().expect("a folder");
-    let url = format!("sqlite:{}", folder.path().join("test.sqlite").display());
-    vec![database_of(ServerKind::Postgres, &[]), mysql(&[]), TestDatabase::File(folder, url)]
-}
-
-/// MariaDB or MySQL, with an empty database `test`.
-pub fn mysql(settings: &[(&str, &str)]) -> TestDatabase {
-    database_of(ServerKind::MySql, settings)
-}
-
-/// An empty database in a server of any kind.
-pub fn database_of(kind: ServerKind, settings: &[(&str, &str)]) -> TestDatabase {
-    let server = server_of(kind, settings, 40);
-    let url = match kind {
-        ServerKind::Postgres => server.url(),
-        ServerKind::MySql => {
-            run_script(&server.url(), "CREATE DATABASE test");
-            server.url().replace("/mysql?", "/test?")
-        }
-    };
-    TestDatabase::Server(server, url)
-}
-
-/// A session with a database.
-pub async fn session(url: &str) -> Session {
-    let endpoint = Endpoint::from_url(url).expect("a URL");
-    Session::connect(&endpoint, &SessionSettings::default()).await.expect("a session")
-}
-
-/// Runs SQL on a database of any kind.
-pub fn run_script(url: &str, text: &str) {
-    block_on(async {
-        let mut session = session(url).await;
-        session.script(text).await.expect("the SQL runs");
-        session.close().await;
-    });
-}
-
-/// The number that a query returns, on a database of any kind.
-pub fn number(url: &str, query: &str) -> i64 {
-    block_on(async {
-        let mut session = session(url).await;
-        let number = session.query(query, &[]).await.expect("an answer").single();
-        session.close().await;
-        number.as_i64().expect("a number")
-    })
-}
-
-/// How a column is declared that numbers its rows.
-pub fn numbered_key(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::Postgres => "int GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
-        Dialect::MySql => "int AUTO_INCREMENT PRIMARY KEY",
-        Dialect::Sqlite => "integer PRIMARY KEY",
-    }
-}
-
 /// Writes the migration, below a scenario's folder, of a table `things` with a number each.
 pub fn things(folder: &Path, dialect: Dialect) {
     let key = numbered_key(dialect);
@@ -231,40 +129,40 @@ pub fn things(folder: &Path, dialect: Dialect) {
     file(folder, &format!("migrations/{}/0001.sql", dialect.name()), &table);
 }
 
+/// Writes a scenario that counts on SQLite, which needs no server; `operations` are more of them.
+pub fn counting(folder: &Path, name: &str, operations: &str, load: &str) -> PathBuf {
+    things(folder, Dialect::Sqlite);
+    let scenario = format!(
+        "version: 1
+name: {name}
+targets: {{db: {{database: \"sqlite:\", migrations: migrations, begin: immediate, lock_timeout: 10s}}}}
+fixtures: {{things: {{table: things, rows: 3, values: {{n: 0}}}}}}
+operations:
+  count:
+    let: {{one: \"{{{{ pick(things) }}}}\"}}
+    steps:
+      - sleep: 5ms
+      - sql: UPDATE things SET n = n + 1 WHERE id = {{{{ one.id }}}}
+{operations}load: {{concurrency: 2, {load}}}
+"
+    );
+    file(folder, "counting.yaml", &scenario)
+}
+
+/// The option of each report, and a file for it.
+pub const REPORTS: [[&str; 2]; 4] =
+    [["--json", "r.json"], ["--junit", "r.xml"], ["--html", "r.html"], ["--markdown", "r.md"]];
+
+/// Python with the packages that `scripts/test` installs.
+pub fn python() -> Command {
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/python/bin/python");
+    assert!(python.exists(), "there is no {}; scripts/test makes it", python.display());
+    Command::new(python)
+}
+
 /// Runs a future to its end.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
-}
-
-/// Driver options to connect to a PostgreSQL as its superuser.
-pub fn postgres_options(server: &EmbeddedServer) -> sqlx::postgres::PgConnectOptions {
-    server.url().parse().expect("a URL")
-}
-
-/// Runs SQL on a server.
-pub fn sql(server: &EmbeddedServer, text: &str) {
-    block_on(async {
-        use sqlx::{Connection, Executor};
-        let mut connection = sqlx::PgConnection::connect(&server.url()).await.expect("a connection");
-        connection
-            .execute(sqlx::raw_sql(sqlx::AssertSqlSafe(text.to_owned())))
-            .await
-            .expect("the SQL runs");
-        connection.close().await.expect("closed");
-    });
-}
-
-/// The first value that a query returns, as text.
-pub fn value(server: &EmbeddedServer, text: &str) -> String {
-    block_on(async {
-        use sqlx::Connection;
-        let mut connection = sqlx::PgConnection::connect(&server.url()).await.expect("a connection");
-        let text = format!("SELECT ({text})::text");
-        let (value,): (String,) =
-            sqlx::query_as(sqlx::AssertSqlSafe(text)).fetch_one(&mut connection).await.expect("a value");
-        connection.close().await.expect("closed");
-        value
-    })
 }
 
 /// Asks again until it is so.
