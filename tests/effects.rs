@@ -5,7 +5,7 @@ mod support;
 
 use deadheat::target::embedded::ServerKind;
 use serde_json::Value;
-use support::{Program, block_on, file, json, server, server_of, session, sql, text, value};
+use support::{Program, file, json, number, server, server_of, sql, text, value};
 
 /// Runs a scenario and returns its document.
 #[track_caller]
@@ -19,13 +19,7 @@ fn document(program: &Program, arguments: &[&str], status: i32) -> Value {
 
 /// The stock that is left in a schema.
 fn stock_in(url: &str, schema: &str) -> i64 {
-    block_on(async {
-        let mut session = session(url).await;
-        let rows =
-            session.query(&format!("SELECT stock FROM {schema}.products"), &[]).await.expect("a row");
-        session.close().await;
-        rows.single().as_i64().expect("a number")
-    })
+    number(url, &format!("SELECT stock FROM {schema}.products"))
 }
 
 #[test]
@@ -103,19 +97,31 @@ fn run(operation: &str, status: i32) -> Value {
     document(&Program::new(), &[text(&path)], status)
 }
 
+/// The same for an operation that changes a balance and does more in one transaction; `more` are the lines of
+/// further steps.
+#[track_caller]
+fn run_in_transaction(change: &str, more: &[&str], effects: &str, status: i32) -> Value {
+    let more: String = more.iter().map(|line| format!("            {line}\n")).collect();
+    let operation = format!(
+        "    steps:
+      - transaction:
+          steps:
+            - sql: UPDATE accounts SET balance = balance {change} WHERE id = {{{{ account.id }}}}
+{more}    effects: {{{effects}}}"
+    );
+    run(&operation, status)
+}
+
 fn kinds(effects: &Value) -> Vec<&str> {
     effects["broken"].as_array().expect("a list").iter().filter_map(|one| one["kind"].as_str()).collect()
 }
 
 #[test]
 fn unknown_outcomes_widen_the_bounds() {
-    let found = run(
-        "    steps:
-      - transaction:
-          steps:
-            - sql: UPDATE accounts SET balance = balance + 0.10 WHERE id = {{ account.id }}
-            - sql: INSERT INTO fatal DEFAULT VALUES
-    effects: {\"accounts.balance[account.id]\": 0.1}",
+    let found = run_in_transaction(
+        "+ 0.10",
+        &["- sql: INSERT INTO fatal DEFAULT VALUES"],
+        "\"accounts.balance[account.id]\": 0.1",
         0,
     );
     let effects = &found["effects"][0];
@@ -130,19 +136,13 @@ fn unknown_outcomes_widen_the_bounds() {
 
 #[test]
 fn a_double_application_is_named_with_its_keys() {
-    let found = run(
-        "    steps:
-      - transaction:
-          steps:
-            - sql: UPDATE accounts SET balance = balance + 1.5 WHERE id = {{ account.id }}
-            - sql: INSERT INTO bookings VALUES ({{ 'b' ~ worker ~ '-' ~ iteration }}, {{ account.id }}, 1.5)
-            - if: worker == 0
-              then:
-                - sql: INSERT INTO bookings VALUES ({{ 'b' ~ worker ~ '-' ~ iteration }}, {{ account.id }}, 1.5)
-    effects:
-      \"accounts.balance[account.id]\": 1.5
-      \"bookings[reference = 'b' ~ worker ~ '-' ~ iteration]\": 1
-      \"bookings.amount\": 1.5",
+    let book =
+        "- sql: INSERT INTO bookings VALUES ({{ 'b' ~ worker ~ '-' ~ iteration }}, {{ account.id }}, 1.5)";
+    let found = run_in_transaction(
+        "+ 1.5",
+        &[book, "- if: worker == 0", "  then:", &format!("    {book}")],
+        "\"accounts.balance[account.id]\": 1.5,
+         \"bookings[reference = 'b' ~ worker ~ '-' ~ iteration]\": 1, \"bookings.amount\": 1.5",
         1,
     );
     let [balance, rows, amount] = [0, 1, 2].map(|n| &found["effects"][n]);
@@ -182,15 +182,7 @@ fn what_a_failed_operation_left_is_a_phantom() {
 
 #[test]
 fn nothing_acknowledged_is_a_failure() {
-    let found = run(
-        "    steps:
-      - transaction:
-          steps:
-            - sql: UPDATE accounts SET balance = balance - 2 WHERE id = {{ account.id }}
-            - rollback: true
-    effects: {\"accounts.balance[account.id]\": -2}",
-        1,
-    );
+    let found = run_in_transaction("- 2", &["- rollback: true"], "\"accounts.balance[account.id]\": -2", 1);
     let effects = &found["effects"][0];
     assert_eq!((&effects["acknowledged"], &effects["observed"]), (&0.into(), &"0".into()));
     let reason =
