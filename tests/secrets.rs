@@ -6,15 +6,14 @@ use std::{
     collections::BTreeMap,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::Child,
 };
 
 use support::{
-    Ended, Program, TestDatabase, block_on, file,
+    Ended, Program, REPORTS, Running, file,
     http::{Service, answer},
     mysql,
     planted::{Planted, assert_hidden, assert_search_works},
-    server, session, text,
+    run_script, server, signal, sql, text, wait_for,
 };
 
 const PASSWORD: &str = "Pw@Quite/Secret:77";
@@ -24,12 +23,6 @@ const LITERAL: &str = "LiteralSecretOfTheFile";
 const HEX: &str = "00ffAB12cd34EF5678deadBEEF";
 const API_KEY: &str = "sk_live_NamedByItsName42";
 const WEBHOOK_URL: &str = "https://127.0.0.1/hooks/T0PART/B1PART";
-const FORMATS: [(&str, &str); 4] = [
-    ("--json", "result.json"),
-    ("--junit", "report.xml"),
-    ("--html", "report.html"),
-    ("--markdown", "report.md"),
-];
 
 fn long() -> String {
     format!("LongToken.{}", "abcdefghijklmnopqrstuvwxyz0123456789".repeat(8))
@@ -96,13 +89,17 @@ invariants:
 load: {concurrency: 2, iterations: 60}
 "#;
 
-/// A user's own table on a server where the password matters.
-fn with_tokens(database: &TestDatabase, script: &str) {
-    block_on(async {
-        let mut session = session(database.url()).await;
-        session.script(script).await.expect("made");
-        session.close().await;
-    });
+/// Nothing that the program said shows a secret.
+#[track_caller]
+fn assert_said_hidden(planted: &[Planted], name: &str, ended: &Ended) {
+    assert_hidden(planted, &format!("{name}, stdout"), ended.stdout.as_bytes());
+    assert_hidden(planted, &format!("{name}, stderr"), ended.stderr.as_bytes());
+}
+
+/// A run that writes every report to its folder.
+fn run_with_reports(program: &Program, folder: &Path, path: &Path) -> Ended {
+    let run = ["run", "--seed", "7", "--annotations", "github", text(path)];
+    program.run_in(folder, &[&run, REPORTS.as_flattened()].concat())
 }
 
 /// Every command on a scenario, with every output searched.
@@ -113,40 +110,31 @@ fn search_everything(url: &str, scenario: &str) -> String {
     let folder = tempfile::tempdir().expect("a folder");
     let path = file(folder.path(), "leaks.yaml", scenario);
     let program = program().with("DB_URL", url);
-    let mut outputs: BTreeMap<String, Vec<u8>> = BTreeMap::new();
-    let mut keep = |name: &str, ended: &Ended| {
-        outputs.insert(format!("{name}, stdout"), ended.stdout.clone().into_bytes());
-        outputs.insert(format!("{name}, stderr"), ended.stderr.clone().into_bytes());
-    };
-    let mut run = vec!["run", "--seed", "7", "--annotations", "github"];
-    let paths = FORMATS.map(|(option, name)| (option, folder.path().join(name)));
-    paths.iter().for_each(|(option, path)| run.extend([*option, text(path)]));
-    run.push(text(&path));
-    let ended = program.run(&run).expect_status(1);
-    let shown = ended.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-    keep("run", &ended);
+    let ran = run_with_reports(&program, folder.path(), &path).expect_status(1);
+    let shown = ran.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     let again = folder.path().join("again");
     std::fs::create_dir(&again).expect("a folder");
-    let result = folder.path().join("result.json");
-    let mut report = vec!["report", text(&result), "--annotations", "github"];
-    let made = FORMATS.map(|(option, name)| (option, again.join(name)));
-    made[1..].iter().for_each(|(option, path)| report.extend([*option, text(path)]));
-    keep("report", &program.run(&report).expect_status(0));
-    keep("the table of report", &program.run(&["report", text(&result)]).expect_status(0));
-    keep("explain", &program.run(&["explain", text(&path)]).expect_status(0));
-    keep("check", &program.run(&["check", text(&path)]).expect_status(0));
-    keep("check --connect", &program.run(&["check", "--connect", text(&path)]).expect_status(0));
-    keep("shrink", &program.run(&["shrink", text(&result), "--budget", "5s"]));
-    keep(
-        "by --target",
-        &program.run(&["run", "--target", &format!("db={url}"), text(&path)]).expect_status(1),
-    );
-    for (_, path) in paths.iter().chain(&made[1..]) {
-        outputs.insert(path.display().to_string(), std::fs::read(path).expect("a report"));
-        assert_only_for_its_owner(path);
+    let result = folder.path().join("r.json");
+    let report = ["report", text(&result), "--annotations", "github"];
+    let report = [&report, REPORTS[1..].as_flattened()].concat();
+    let target = format!("db={url}");
+    let said = [
+        ("run", ran),
+        ("report", program.run_in(&again, &report).expect_status(0)),
+        ("the table of report", program.run(&["report", text(&result)]).expect_status(0)),
+        ("explain", program.run(&["explain", text(&path)]).expect_status(0)),
+        ("check", program.run(&["check", text(&path)]).expect_status(0)),
+        ("check --connect", program.run(&["check", "--connect", text(&path)]).expect_status(0)),
+        ("shrink", program.run(&["shrink", text(&result), "--budget", "5s"])),
+        ("by --target", program.run(&["run", "--target", &target, text(&path)]).expect_status(1)),
+    ];
+    for (name, ended) in &said {
+        assert_said_hidden(&planted, name, ended);
     }
-    for (name, bytes) in &outputs {
-        assert_hidden(&planted, name, bytes);
+    let first = REPORTS.iter().map(|[_, name]| folder.path().join(name));
+    for path in first.chain(REPORTS[1..].iter().map(|[_, name]| again.join(name))) {
+        assert_hidden(&planted, text(&path), &std::fs::read(&path).expect("a report"));
+        assert_only_for_its_owner(&path);
     }
     assert_eq!(program.records(), 0);
     shown
@@ -162,7 +150,7 @@ fn assert_only_for_its_owner(path: &Path) {
 fn nothing_shows_a_secret_on_postgresql() {
     let own = server(&[], 40);
     let url = own.url();
-    support::sql(&own, "CREATE TABLE tokens (id serial PRIMARY KEY, token text UNIQUE, other text UNIQUE)");
+    sql(&own, "CREATE TABLE tokens (id serial PRIMARY KEY, token text UNIQUE, other text UNIQUE)");
     let url = url.replace("postgres://postgres@", &format!("postgres://postgres:{PASSWORD_IN_URL}@"));
     let scenario = SCENARIO.replace("CHAR(26)", "text").replace("NUMBER", "int");
     let shown = search_everything(&url, &scenario);
@@ -176,8 +164,8 @@ fn nothing_shows_a_secret_on_postgresql() {
 #[test]
 fn nothing_shows_a_secret_on_mariadb() {
     let database = mysql(&[]);
-    with_tokens(
-        &database,
+    run_script(
+        database.url(),
         &format!(
             "CREATE TABLE tokens (id int AUTO_INCREMENT PRIMARY KEY, token varchar(400) UNIQUE, other varchar(400) UNIQUE);
              CREATE USER me@localhost IDENTIFIED BY '{PASSWORD}';
@@ -225,9 +213,7 @@ fn mistakes_about_a_url_do_not_show_its_password() {
             let mut command = program.command(arguments);
             command.env("DB_URL", &url).env("DATABASE_URL", &url);
             let ended = Ended::of(command.output().expect("the program starts"));
-            let what = arguments.join(" ");
-            assert_hidden(&planted, &what, ended.stdout.as_bytes());
-            assert_hidden(&planted, &what, ended.stderr.as_bytes());
+            assert_said_hidden(&planted, &arguments.join(" "), &ended);
         }
     }
     let mut help = program.command(&["clean", "--help"]);
@@ -281,22 +267,17 @@ fn nothing_shows_a_secret_of_a_service() {
     let url = service.url().replace("http://", &format!("http://postgres:{PASSWORD_IN_URL}@"));
     let path = file(folder.path(), "leaks.yaml", &REQUESTS.replace("URL", &url));
     let program = program();
-    let mut run = vec!["run", "--annotations", "github"];
-    let paths = FORMATS.map(|(option, name)| (option, folder.path().join(name)));
-    paths.iter().for_each(|(option, path)| run.extend([*option, text(path)]));
-    run.push(text(&path));
-    let ended = program.run(&run);
+    let ended = run_with_reports(&program, folder.path(), &path);
     let sent = service.seen();
     let authorization: Vec<&str> = sent.iter().map(|seen| seen.header("authorization")).collect();
     assert!(!authorization.is_empty(), "nothing was sent: {}\n{}", ended.stdout, ended.stderr);
     let explained = program.run(&["explain", text(&path)]);
     let checked = program.run(&["check", text(&path)]);
     for (name, ended) in [("run", &ended), ("explain", &explained), ("check", &checked)] {
-        assert_hidden(&planted, name, ended.stdout.as_bytes());
-        assert_hidden(&planted, name, ended.stderr.as_bytes());
+        assert_said_hidden(&planted, name, ended);
     }
-    for (_, path) in &paths {
-        assert_hidden(&planted, text(path), &std::fs::read(path).expect("a report"));
+    for [_, name] in REPORTS {
+        assert_hidden(&planted, name, &std::fs::read(folder.path().join(name)).expect("a report"));
     }
 }
 
@@ -321,15 +302,6 @@ fn below(process: u32, kind: &str) -> BTreeMap<u32, Vec<u8>> {
     };
     let read = |one: u32| (one, std::fs::read(format!("/proc/{one}/{kind}")).unwrap_or_default());
     parents.keys().copied().filter(|one| *one == process || is_below(*one)).map(read).collect()
-}
-
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// A service that says that it is there, and waits to be ended.
@@ -362,7 +334,7 @@ fn processes_do_not_show_secrets() {
             std::fs::read_to_string(folder.path().join("stderr"))
                 .is_ok_and(|text| text.contains("started api"))
         };
-        support::wait_for("the service", || {
+        wait_for("the service", || {
             is_asked() && below(process, "cmdline").values().any(|arguments| is_service(arguments))
         });
         let arguments = below(process, "cmdline");
@@ -386,8 +358,8 @@ fn processes_do_not_show_secrets() {
             assert_only_for_its_owner(&entry.path());
         }
         assert_eq!(program.records(), 1);
-        support::signal(process, "-INT");
-        support::wait_for("the end", || program.records() == 0);
+        signal(process, "-INT");
+        wait_for("the end", || program.records() == 0);
     }
 }
 
@@ -410,8 +382,7 @@ fn a_shrunk_scenario_does_not_hold_what_the_environment_said() {
     program.run(&["run", text(&path), "--seed", "7", "--json", text(&result)]).expect_status(1);
     let race = folder.path().join("race.yaml");
     let shrunk = program.run(&["shrink", text(&result), "-o", text(&race)]).expect_status(0);
-    assert_hidden(&planted, "shrink", shrunk.stdout.as_bytes());
-    assert_hidden(&planted, "shrink", shrunk.stderr.as_bytes());
+    assert_said_hidden(&planted, "shrink", &shrunk);
     assert_hidden(&planted, "the race", &std::fs::read(&race).expect("written"));
     assert_only_for_its_owner(&race);
     let raced = program.run(&["race", "--transcript", text(&race)]).expect_status(0);
