@@ -11,7 +11,10 @@ use std::{
 
 use support::{
     Program,
-    http::{Ran, Reply, Scenario, Service, answer, run_file},
+    http::{
+        Reply, Service, answer,
+        scenario::{Ran, Scenario, run_file},
+    },
 };
 
 /// Connections of our own, and reqwest's client, which follows redirects.

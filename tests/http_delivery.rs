@@ -11,7 +11,10 @@ use std::{
 
 use support::{
     Program,
-    http::{Ran, Reply, Scenario, Seen, Service, answer, run_file},
+    http::{
+        Reply, Seen, Service, answer,
+        scenario::{Ran, Scenario, run_file},
+    },
     server, sql, value,
 };
 

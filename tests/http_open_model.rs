@@ -10,7 +10,10 @@ use std::{
 
 use support::{
     Program,
-    http::{Ran, Scenario, Seen, Service, answer},
+    http::{
+        Seen, Service, answer,
+        scenario::{Ran, Scenario},
+    },
     text,
 };
 

@@ -9,7 +9,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use support::{
-    http::{Scenario, Seen, Service, answer},
+    http::{Seen, Service, answer, scenario::Scenario},
     python,
 };
 

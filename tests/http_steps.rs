@@ -7,7 +7,10 @@ use std::{collections::BTreeSet, net::TcpListener, time::Duration};
 
 use support::{
     Program, file,
-    http::{Reply, Scenario, Service, answer, run_file},
+    http::{
+        Reply, Service, answer,
+        scenario::{Scenario, run_file},
+    },
 };
 
 #[test]

@@ -13,7 +13,10 @@ use std::{
 
 use axum::{Router, body::Bytes, extract::Request, http::Version, routing::any};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use support::http::{Ran, Scenario, Service, answer};
+use support::http::{
+    Service, answer,
+    scenario::{Ran, Scenario},
+};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
