@@ -36,8 +36,8 @@ fn check(target: &str, scenario: &str) -> support::Ended {
     }
     let path = file(folder.path(), "differs.yaml", scenario);
     let program = Program::new();
-    let mut command = program.command(&["check", "differs.yaml", "--target", &format!("db={target}")]);
-    let ended = support::Ended::of(command.current_dir(folder.path()).output().expect("it starts"));
+    let ended =
+        program.run_in(folder.path(), &["check", "differs.yaml", "--target", &format!("db={target}")]);
     assert!(text(&path).ends_with("differs.yaml"));
     ended
 }
@@ -76,8 +76,7 @@ load: {concurrency: 1, iterations: 1}
 ";
     let path = file(folder.path(), "nowhere.yaml", scenario);
     let program = Program::new();
-    let mut command = program.command(&["run", text(&path)]);
-    let ended = support::Ended::of(command.current_dir(folder.path()).output().expect("it starts"));
+    let ended = program.run_in(folder.path(), &["run", text(&path)]);
     ended
         .expect_status(3)
         .expect_stderr("there is no database")

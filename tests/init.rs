@@ -13,12 +13,12 @@ use support::{
     Ended, Program, TestDatabase, block_on, databases,
     http::{Service, answer},
     language_server::LanguageServer,
-    session,
+    number, run_script,
 };
 
 /// Runs deadheat in a folder.
 fn run(folder: &Path, arguments: &[&str]) -> Ended {
-    Ended::of(Program::new().command(arguments).current_dir(folder).output().expect("it starts"))
+    Program::new().run_in(folder, arguments)
 }
 
 #[test]
@@ -168,11 +168,7 @@ fn the_tables_of_a_database_become_a_scenario_that_runs() {
             let endpoint = deadheat::target::Endpoint::from_url(url).expect("a URL");
             block_on(deadheat::target::create_database_file(Path::new(&endpoint.host()))).expect("a file");
         }
-        block_on(async {
-            let mut session = session(url).await;
-            session.script(&tables(&database)).await.expect("the tables are made");
-            session.close().await;
-        });
+        run_script(url, &tables(&database));
         let folder = tempfile::tempdir().expect("a folder");
         run(folder.path(), &["init", "ours", "--from-db", url]).expect_status(0);
         let text = std::fs::read_to_string(folder.path().join("ours.yaml")).expect("written");
@@ -185,16 +181,10 @@ fn the_tables_of_a_database_become_a_scenario_that_runs() {
                 TestDatabase::File(..) => Program::new(),
                 TestDatabase::Server(..) => Program::new().with("DATABASE_URL", url),
             };
-            let command = program.command(arguments).current_dir(folder.path()).output();
-            Ended::of(command.expect("it starts"))
+            program.run_in(folder.path(), arguments)
         };
         with(&["check", "--connect", "ours.yaml"]).expect_status(0);
         with(&["run", "--quiet", "ours.yaml"]).expect_status(0);
-        block_on(async {
-            let mut session = session(url).await;
-            let left = session.query("SELECT count(*) FROM deliveries", &[]).await.expect("asked");
-            assert_eq!(left.single().as_i64(), Some(0), "nothing stays");
-            session.close().await;
-        });
+        assert_eq!(number(url, "SELECT count(*) FROM deliveries"), 0, "nothing stays");
     }
 }

@@ -5,7 +5,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use support::{Program, TestDatabase, block_on, databases, file, session, text};
+use support::{Program, TestDatabase, block_on, databases, file, number, run_script, session, text};
 
 /// One worker alone proves nothing, so that it ends inconclusive.
 const SCENARIO: &str = "
@@ -22,12 +22,8 @@ fn servers() -> Vec<TestDatabase> {
     let mut servers = databases();
     servers.retain(|one| matches!(one, TestDatabase::Server(..)));
     for one in &servers {
-        block_on(async {
-            let mut session = session(one.url()).await;
-            session.script("CREATE TABLE things (id int PRIMARY KEY)").await.expect("made");
-            session.script("INSERT INTO things VALUES (1)").await.expect("a row");
-            session.close().await;
-        });
+        run_script(one.url(), "CREATE TABLE things (id int PRIMARY KEY)");
+        run_script(one.url(), "INSERT INTO things VALUES (1)");
     }
     assert_eq!(servers.len(), 2);
     servers
@@ -74,13 +70,7 @@ fn tables_with_rows_of_others_are_not_emptied() {
                 "look, sql 1: empties table things, which holds rows that aren't of this run",
             );
         }
-        let rows = block_on(async {
-            let mut session = session(one.url()).await;
-            let rows = session.query("SELECT count(*) FROM things", &[]).await.expect("counted").single();
-            session.close().await;
-            rows.as_i64()
-        });
-        assert_eq!(rows, Some(1), "nothing was touched");
+        assert_eq!(number(one.url(), "SELECT count(*) FROM things"), 1, "nothing was touched");
         let path = scenario("DELETE FROM things WHERE id = 7");
         program.run(&["run", text(&path)]).expect_status(4);
         let path = scenario("DELETE FROM things");

@@ -25,12 +25,6 @@ fn copy(scenario: &str, migrations: &str) -> (TempDir, PathBuf) {
     (folder, scenario)
 }
 
-/// Runs the program in a folder, so that what it writes doesn't depend on where that is.
-fn within(program: &Program, folder: &Path, arguments: &[&str]) -> Ended {
-    let output = program.command(arguments).current_dir(folder).output();
-    Ended::of(output.expect("the program starts"))
-}
-
 fn shrunk(program: &Program, arguments: &[&str]) -> Ended {
     program.run(&[&["shrink"], arguments].concat())
 }
@@ -49,7 +43,8 @@ fn a_lost_update_becomes_a_race_of_two_sessions() {
     let program = Program::new();
     let (folder, _) = copy("lost-update.yaml", "lost-update");
     let run = ["run", "scenarios/lost-update.yaml", "--seed", "7", "--json", "result.json"];
-    let ran = within(&program, folder.path(), &run).expect_status(1);
+    // In its folder, so that what is written doesn't depend on where that is.
+    let ran = program.run_in(folder.path(), &run).expect_status(1);
     assert!(ran.stdout.contains("decrement and another decrement met on one"), "{}", ran.stdout);
     assert!(ran.stdout.ends_with("shows it:\n  deadheat shrink result.json\n"), "{}", ran.stdout);
     let incident = &json(&folder.path().join("result.json"))["incidents"][0];
@@ -57,7 +52,7 @@ fn a_lost_update_becomes_a_race_of_two_sessions() {
     assert_eq!(incident["suspects"][0]["tables"], json!(["products"]));
 
     let shrink = ["shrink", "result.json"];
-    let ended = within(&program, folder.path(), &shrink).expect_status(0);
+    let ended = program.run_in(folder.path(), &shrink).expect_status(0);
     assert!(ended.stdout.contains("two of decrement, 8 steps"), "{}", ended.stdout);
     let race = folder.path().join("scenarios/lost-update-race.yaml");
     let written = std::fs::read_to_string(&race).expect("it was written");
@@ -76,7 +71,7 @@ fn a_lost_update_becomes_a_race_of_two_sessions() {
     assert_eq!(replayed(&program, folder.path(), text(&fixed), "5"), (0, 5));
 
     // Nothing is written over by mistake.
-    within(&program, folder.path(), &shrink).expect_status(2).expect_stderr("is there already");
+    program.run_in(folder.path(), &shrink).expect_status(2).expect_stderr("is there already");
     assert_eq!(std::fs::read_to_string(&race).expect("still there"), written);
     assert_eq!(program.records(), 0);
 }
