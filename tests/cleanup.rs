@@ -6,29 +6,17 @@ use std::path::{Path, PathBuf};
 
 use deadheat::dialect::Dialect;
 use support::{
-    Ended, Program, file, json, kill, schemas_of_runs, server, signal, sql, text, things, value, wait_for,
+    Ended, Program, WORK_ON_THINGS, file, json, kill, schemas_of_runs, server, signal, sql, text, things,
+    value, wait_for,
 };
 
 /// A scenario whose load runs for a minute, unless it is ended.
 fn long_scenario(folder: &Path) -> PathBuf {
     things(folder, Dialect::Postgres);
-    file(
-        folder,
-        "long.yaml",
-        "version: 1
-name: long
-targets: {db: {database: \"${DATABASE_URL:-embedded}\", migrations: migrations}}
-fixtures: {things: {table: things, rows: 3, values: {n: 0}}}
-operations:
-  count:
-    let: {one: \"{{ pick(things) }}\"}
-    steps:
-      - transaction:
-          steps:
-            - sql: UPDATE things SET n = n + 1 WHERE id = {{ one.id }}
-load: {concurrency: 4, duration: 60s}
-",
-    )
+    let target = "targets: {db: {database: \"${DATABASE_URL:-embedded}\", migrations: migrations}}";
+    let load = "load: {concurrency: 4, duration: 60s}";
+    let scenario = format!("version: 1\nname: long\n{target}{WORK_ON_THINGS}{load}\n");
+    file(folder, "long.yaml", &scenario)
 }
 
 /// The folders of throw-away servers that the records name.

@@ -13,22 +13,14 @@ use deadheat::{dialect::Dialect, target::embedded::EmbeddedServer};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use support::{
-    Program, file, kill, mysql, numbered_key, schemas_of_runs, server, sql, text, things, value,
+    Program, WORK_ON_THINGS, file, kill, mysql, numbered_key, schemas_of_runs, server, sql, text, things,
+    value,
 };
 
 /// A run that does all that its kind does in a few hundred milliseconds.
 const LOAD: &str = "load: {concurrency: 4, duration: 150ms}\n";
-const OPERATIONS: &str = "
-fixtures: {things: {table: things, rows: 30, values: {n: 0}}}
-operations:
-  add:
-    let: {one: \"{{ pick(things) }}\"}
-    steps:
-      - transaction:
-          steps:
-            - sql: UPDATE things SET n = n + 1 WHERE id = {{ one.id }}
-            - sql: INSERT INTO things (n) VALUES (7)
-";
+/// What its transaction does besides: rows that no fixture made are to go too.
+const MORE: &str = "            - sql: INSERT INTO things (n) VALUES (7)\n";
 
 /// Runs that are killed, each with temporary files in a folder of its own.
 struct Killed {
@@ -102,7 +94,7 @@ impl Killed {
 fn migrated(name: &str, database: &str) -> String {
     format!(
         "version: 1\nname: {name}\n\
-         targets: {{db: {{database: \"{database}\", migrations: migrations}}}}{OPERATIONS}{LOAD}"
+         targets: {{db: {{database: \"{database}\", migrations: migrations}}}}{WORK_ON_THINGS}{MORE}{LOAD}"
     )
 }
 
@@ -122,7 +114,8 @@ fn rows_in_tables_that_were_there_before() {
     sql(&server, &format!("CREATE TABLE things (id {key}, n int NOT NULL)"));
     sql(&server, "INSERT INTO things (n) SELECT 1 FROM generate_series(1, 50)");
     let scenario = format!(
-        "version: 1\nname: existing\ntargets: {{db: {{database: \"${{DATABASE_URL}}\"}}}}{OPERATIONS}{LOAD}"
+        "version: 1\nname: existing\n\
+         targets: {{db: {{database: \"${{DATABASE_URL}}\"}}}}{WORK_ON_THINGS}{MORE}{LOAD}"
     );
     let mut killed = Killed::new(1, folder.path(), &scenario, Some(&server.url()));
     for _ in 0..60 {

@@ -118,7 +118,7 @@ impl Existing {
 
     /// The rows of others are as they were, and no others are there.
     #[track_caller]
-    pub fn expect_as_before(&self) {
+    fn expect_as_before(&self) {
         assert_eq!(self.rows(), self.before);
     }
 
@@ -131,7 +131,7 @@ impl Existing {
     }
 
     /// Writes another scenario in the place of the first one.
-    pub fn replace_scenario(&self, name: &str, rest: &str) {
+    fn replace_scenario(&self, name: &str, rest: &str) {
         let targets = "targets: {db: {database: \"${DATABASE_URL}\"}}";
         std::fs::write(&self.path, format!("version: 1\nname: {name}\n{targets}\n{rest}"))
             .expect("written");

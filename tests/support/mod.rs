@@ -129,6 +129,18 @@ pub fn things(folder: &Path, dialect: Dialect) {
     file(folder, &format!("migrations/{}/0001.sql", dialect.name()), &table);
 }
 
+/// Of a scenario: its work on the table of [`things`], in a transaction to which more steps can be added.
+pub const WORK_ON_THINGS: &str = "
+fixtures: {things: {table: things, rows: 30, values: {n: 0}}}
+operations:
+  add:
+    let: {one: \"{{ pick(things) }}\"}
+    steps:
+      - transaction:
+          steps:
+            - sql: UPDATE things SET n = n + 1 WHERE id = {{ one.id }}
+";
+
 /// Writes a scenario that counts on SQLite, which needs no server; `operations` are more of them.
 pub fn counting(folder: &Path, name: &str, operations: &str, load: &str) -> PathBuf {
     things(folder, Dialect::Sqlite);

@@ -20,8 +20,6 @@ struct Faults {
     latency: AtomicU64,
     /// Bytes per second, each way; 0: as fast as it goes.
     bandwidth: AtomicU64,
-    /// New connections are closed at once.
-    refuses: AtomicBool,
     /// How many more commits reach the server, while their answers don't come back.
     cut_commits: AtomicU64,
     ended: AtomicBool,
@@ -58,9 +56,7 @@ impl Proxy {
                     if faults.ended.load(Ordering::SeqCst) {
                         return;
                     }
-                    if !faults.refuses.load(Ordering::SeqCst) {
-                        connect(client, &socket, &faults, &pairs);
-                    }
+                    connect(client, &socket, &faults, &pairs);
                 }
             })
         };
@@ -79,11 +75,6 @@ impl Proxy {
     /// Limits the bytes per second of each connection and direction.
     pub fn set_bandwidth(&self, bytes_per_second: u64) {
         self.faults.bandwidth.store(bytes_per_second, Ordering::SeqCst);
-    }
-
-    /// Closes new connections at once, or lets them in again.
-    pub fn refuse(&self, refuses: bool) {
-        self.faults.refuses.store(refuses, Ordering::SeqCst);
     }
 
     /// Cuts the connections of the next commits once the server has them.
