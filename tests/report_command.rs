@@ -23,7 +23,7 @@ fn with_stdin(program: &Program, arguments: &[&str], input: &[u8]) -> Ended {
 #[test]
 fn without_options_it_prints_the_table() {
     let ended = Program::new().run(&["report", YESTERDAY]).expect_status(0);
-    assert!(ended.stdout.contains("Verdict: fail, grade: outstanding\n"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("Verdict: fail, grade: failed\n"), "{}", ended.stdout);
     assert_eq!(ended.stderr, "");
 }
 

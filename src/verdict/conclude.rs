@@ -39,14 +39,12 @@ pub fn judge(
     let threshold_results: Vec<ThresholdResult> = thresholds.iter().map(judged).collect();
     let requirements: Vec<ThresholdResult> = requirements.iter().map(judged).collect();
     let grade_results: Vec<_> = grades.iter().map(|one| grades::grade(one, results)).collect();
-    let broken = results.invariants.iter().any(|invariant| invariant.violated > 0)
-        || results.effects.iter().any(|effects| !effects.broken.is_empty());
-    let grade = if broken && !grades.is_empty() {
-        Some(FAILED.to_owned())
-    } else {
-        grades::worst(&grade_results, grades)
-    };
     let failures = failures(results, &threshold_results);
+    // However good its numbers are.
+    let grade = match !failures.is_empty() && !grades.is_empty() {
+        true => Some(FAILED.to_owned()),
+        false => grades::worst(&grade_results, grades),
+    };
     let mut doubts = doubts(results, &requirements, &threshold_results);
     if failures.is_empty() {
         // Who has found something has met something.

@@ -15,7 +15,7 @@ const NO_DATA: &str = "no data";
 const UNGRADED: &str = "ungraded";
 /// The grade of a metric that has no meaning on this kind of database.
 const DOES_NOT_APPLY: &str = "does not apply";
-/// What a broken invariant makes of every grade.
+/// The grade of a run that failed.
 pub(super) const FAILED: &str = "failed";
 
 /// Grades one metric.

@@ -32,7 +32,7 @@ pub struct Verdict {
     pub verdict: Conclusion,
     /// Why, most important first.
     pub reasons: Vec<String>,
-    /// The worst grade, or `failed` when an invariant was broken; `None` without grades.
+    /// The worst grade, or `failed` when the run failed; `None` without grades.
     pub grade: Option<String>,
     pub thresholds: Vec<ThresholdResult>,
     /// Conditions without which the run proves nothing.
