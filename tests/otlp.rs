@@ -135,10 +135,15 @@ fn a_silent_collector_holds_nothing_up_for_long() {
 #[test]
 fn what_is_no_collector_of_this_machine_is_refused() {
     let program = Program::new();
-    run(&program, "127.0.0.1:4318")
-        .expect_status(2)
-        .expect_stderr("--otlp: the URL of the service can't be read")
-        .expect_stderr("it is like http://127.0.0.1:4318");
+    for url in
+        ["127.0.0.1:4318", "", "postgres://127.0.0.1:4318/metrics", "http://127.0.0.1:4318/?key=geheim"]
+    {
+        let ended = run(&program, url).expect_status(2);
+        assert!(!ended.stderr.contains("geheim"), "{}", ended.stderr);
+        ended
+            .expect_stderr("--otlp: the URL of the service can't be read")
+            .expect_stderr("it is like http://127.0.0.1:4318");
+    }
     run(&program, "http://192.0.2.1:4318")
         .expect_status(2)
         .expect_stderr("--otlp sends to 192.0.2.1, which is not this machine")

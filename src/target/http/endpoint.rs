@@ -113,8 +113,12 @@ impl HttpEndpoint {
         Ok(endpoint)
     }
 
-    /// Takes over where a URL leads.
+    /// Takes over where a URL leads. One that isn't of HTTP, or says more than where, isn't one.
     fn place(&mut self, url: &Url) -> Result<(), HttpEndpointError> {
+        let is_http = matches!(url.scheme(), "http" | "https");
+        if !is_http || url.query().is_some() || url.fragment().is_some() {
+            return Err(HttpEndpointError::Url);
+        }
         let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else {
             return Err(HttpEndpointError::Url);
         };
@@ -241,6 +245,16 @@ mod tests {
         }
         for url in ["http://192.0.2.1", "http://0.0.0.0:80", "http://[2001:db8::1]:80"] {
             assert!(!endpoint(url).is_loopback(), "{url}");
+        }
+    }
+
+    #[test]
+    fn nothing_but_http_is_spoken() {
+        for url in
+            ["ftp://127.0.0.1:9", "postgres://127.0.0.1:9/x", "http://127.0.0.1:9/?a=b", "http://[::1]:9#c"]
+        {
+            let refused = HttpEndpoint::resolve(url, HttpOptions::default());
+            assert!(matches!(refused, Err(HttpEndpointError::Url)), "{url}");
         }
     }
 
